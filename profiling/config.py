@@ -1,0 +1,270 @@
+"""Every setting with its one default, and ``validate``. Knows no Hydra; YAML files list only what differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from profiling.errors import ConfigError, did_you_mean
+
+LAYERS = ("gfe_1", "gfe_2", "pool", "attention", "embedding")
+
+
+@dataclass
+class PathsConfig:
+    """Where things live. ``paths.<corpus>`` gives a corpus named without a path."""
+
+    features: str = "${oc.env:PROFILING_DATA,data}/features"  # one folder per feature key
+    runs: str = "runs"
+    cache: str = "${oc.env:PROFILING_CACHE,${oc.env:HOME}/.cache/profiling}"  # audio hashes, probe results
+
+
+@dataclass
+class CorpusConfig:
+    """Corpora as ``reader:path``, as many of a kind as wanted."""
+
+    train: list[str] = field(default_factory=list)
+    heldout: list[str] = field(default_factory=list)
+    # A label outside the vocabulary is an error; naming it here drops its rows and counts them.
+    drop_labels: list[str] = field(default_factory=list)
+
+
+@dataclass
+class NativeConfig:
+    """A network of ECAPA2's topology. The defaults are the released widths: 27,107,708 parameters."""
+
+    widths: list[int] = field(
+        default_factory=lambda: [164] * 3 + [164] * 4 + [164] * 2 + [192] * 2 + [192] * 4 + [192] * 5
+    )  # output channels of each local block
+    strides: list[int] = field(
+        default_factory=lambda: [1, 1, 1] + [2, 1, 1, 1] * 3 + [2, 1, 1, 1, 1]
+    )  # frequency stride of each local block
+    time_stride: int = 1  # of the first convolution; the released network never strides time
+    seed: int = 0  # of an untrained network
+
+
+@dataclass
+class BackboneConfig:
+    """Which frozen network, on which device, how exactly."""
+
+    name: str = "ecapa2"  # ecapa2 | native | native_mini | spectral_stats
+    path: str | None = None  # a local file instead of the hub's (ecapa2) or the package's (native_mini)
+    repo_id: str = "Jenthe/ECAPA2"
+    filename: str = "ecapa2.pt"
+    revision: str = "b06190b427c0d20a64c777e8b77597a4fc1889d6"
+    sha256: str = "9b12f6bfdb641297eb7a8c04993d0a62944586e4a1db52cc2ba86aec08980570"
+    cache_dir: str | None = None  # None: HF_HOME and friends
+    device: str = "auto"  # auto | cpu | cuda | cuda:N
+    precision: str = "fp32"  # fp32 (TF32 off) | tf32 | fp16 (CUDA)
+    untrained: bool = False  # native_mini: random weights instead of the trained ones in the package
+    native: NativeConfig = field(default_factory=NativeConfig)
+
+
+@dataclass
+class AudioConfig:
+    """The duration policy, part of the feature key."""
+
+    max_duration_s: float = 30.0  # above: the duration-weighted average of equal windows, flagged windowed
+    channel: str = "mix"  # mix (mean of the channels) | 0 | 1 | ...
+
+
+@dataclass
+class StoreConfig:
+    """How features are kept."""
+
+    dtype: str = "float32"  # float32 | float16 (an overflow is an error)
+    shard_bytes: int = 64 * 2**20  # commit at least this often,
+    commit_every_s: float = 60.0  # and at least this often
+
+
+@dataclass
+class ExtractConfig:
+    """How extraction runs; nothing here changes a number beyond DESIGN 4's tolerance."""
+
+    workers: int = 2  # decode-ahead threads
+    batch_size: int = 16  # waveforms in one forward pass, where the backbone may batch
+    seconds_in_flight: float = 600.0  # decoded audio waiting for the backbone, in seconds
+    max_failed: float = 0.01  # share of utterances that may be quarantined before the command fails
+    verify_audio: bool = False  # hash every file again instead of trusting (size, mtime)
+    shard: str | None = None  # "3/16": the third of sixteen parts
+
+
+@dataclass
+class FeaturesConfig:
+    """Which layers a head sees, concatenated: ``gfe_1|pool|embedding`` or a list."""
+
+    layers: Any = "gfe_1|pool|embedding"
+
+
+@dataclass
+class TaskConfig:
+    """What is predicted, from which column, with which labels."""
+
+    name: str = "emotion"  # emotion | gender | age
+    kind: str = "classification"  # classification | regression
+    column: str = "emotion"
+    labels: list[str] | None = None  # None: those found in the training corpora, sorted
+    unit: str = ""
+    children: str = "keep"  # gender: keep | drop | child (a class of their own)
+    child_below_age: float = 16.0  # years; who counts as a child
+
+
+@dataclass
+class SplitConfig:
+    """Speaker-disjoint protocol. ``auto``: official where given, pooled LOSO below 20 speakers, else random."""
+
+    kind: str = "auto"  # auto | official | random | loso | kfold
+    folds: int = 5
+    val_fraction: float = 0.15  # of the speakers
+    test_fraction: float = 0.15  # of the speakers
+    seed: int = 0
+
+
+@dataclass
+class HeadConfig:
+    """The trained part."""
+
+    name: str = "linear"  # linear | mlp
+    hidden: list[int] = field(default_factory=list)
+    dropout: float = 0.0
+    loss: str = "auto"  # auto | cross_entropy | l1 | ccc
+    class_weights: bool = True  # inverse frequency in the training rows
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    seed: int = 0
+
+
+@dataclass
+class DataConfig:
+    """The stream every head of a bank sees."""
+
+    order_seed: int = 0
+    batch_size: int = 64
+
+
+@dataclass
+class TrainerConfig:
+    """The Lightning trainer."""
+
+    max_epochs: int = 60
+    patience: int = 10  # epochs without a better validation score
+    device: str = "auto"
+    progress: bool = True
+    tensorboard: bool = True
+
+
+@dataclass
+class HeldoutConfig:
+    """How held-out corpora are decided."""
+
+    decision: str = "masked"  # masked: argmax over the shared labels | open: over all
+
+
+@dataclass
+class SelectConfig:
+    """Under ``-m``: what is searched on validation, what gets a winner each, what is averaged."""
+
+    by: list[str] = field(default_factory=lambda: ["task"])
+    seeds: str = "seed"
+
+
+@dataclass
+class RunConfig:
+    """Everything one command needs."""
+
+    paths: PathsConfig = field(default_factory=PathsConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    extract: ExtractConfig = field(default_factory=ExtractConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+    seed: int | None = None  # alias of head.seed
+
+
+def parse_layers(asked: object) -> list[str]:
+    """Normalises ``"gfe_1|pool"`` or a list to layer names in the network's order.
+
+    Raises:
+        ConfigError: an unknown or repeated layer, or none.
+
+    >>> parse_layers("embedding|pool")
+    ['pool', 'embedding']
+    """
+    names = [part.strip() for part in asked.split("|")] if isinstance(asked, str) else list(asked or [])  # type: ignore[call-overload]
+    for name in names:
+        if name not in LAYERS:
+            raise ConfigError(f"features.layers: no layer {name!r}; {did_you_mean(str(name), LAYERS)}")
+    if not names:
+        raise ConfigError(f"features.layers is empty; name at least one of {', '.join(LAYERS)}")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"features.layers names a layer twice: {'|'.join(names)}")
+    return [layer for layer in LAYERS if layer in names]
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "backbone.name": ("ecapa2", "native", "native_mini", "spectral_stats"),
+    "backbone.precision": ("fp32", "tf32", "fp16"),
+    "store.dtype": ("float32", "float16"),
+    "task.name": ("age", "emotion", "gender"),
+    "task.kind": ("classification", "regression"),
+    "task.children": ("keep", "drop", "child"),
+    "split.kind": ("auto", "official", "random", "loso", "kfold"),
+    "head.name": ("linear", "mlp"),
+    "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
+    "heldout.decision": ("masked", "open"),
+}
+
+_POSITIVE = (
+    "audio.max_duration_s",
+    "store.shard_bytes",
+    "store.commit_every_s",
+    "extract.workers",
+    "extract.batch_size",
+    "extract.seconds_in_flight",
+    "data.batch_size",
+    "trainer.max_epochs",
+    "trainer.patience",
+    "head.lr",
+    "head.clip_norm",
+)
+
+_SHARES = ("extract.max_failed", "split.val_fraction", "split.test_fraction", "head.dropout")
+
+
+def validate(config: RunConfig) -> None:
+    """Checks every value that a type cannot.
+
+    Raises:
+        ConfigError: names the key, the value and the valid ones.
+    """
+    parse_layers(config.features.layers)
+    for key, valid in _CHOICES.items():
+        value = _get(config, key)
+        if value not in valid:
+            raise ConfigError(f"{key}={value}: {did_you_mean(str(value), valid)}")
+    for key in _POSITIVE:
+        if not _get(config, key) > 0:
+            raise ConfigError(f"{key}={_get(config, key)}: must be above 0")
+    for key in _SHARES:
+        if not 0 <= _get(config, key) < 1:
+            raise ConfigError(f"{key}={_get(config, key)}: must be at least 0 and below 1")
+    if config.split.kind == "kfold" and config.split.folds < 2:
+        raise ConfigError(f"split.folds={config.split.folds}: k-fold needs at least 2")
+    if config.head.name == "mlp" and not config.head.hidden:
+        raise ConfigError("head.hidden=[]: an MLP needs hidden widths, such as head.hidden=[256]")
+
+
+def _get(config: RunConfig, key: str) -> Any:  # noqa: ANN401 - a value of any field
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
