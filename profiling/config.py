@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from profiling.errors import ConfigError, did_you_mean
@@ -10,13 +12,20 @@ from profiling.errors import ConfigError, did_you_mean
 LAYERS = ("gfe_1", "gfe_2", "pool", "attention", "embedding")
 
 
+def _user_cache() -> str:
+    return str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "profiling")
+
+
 @dataclass
 class PathsConfig:
-    """Where things live. ``paths.<corpus>`` gives a corpus named without a path."""
+    """Where things live: feature stores, run folders, remembered audio hashes and probe results.
 
-    features: str = "${oc.env:PROFILING_DATA,data}/features"  # one folder per feature key
+    ``paths.<corpus>`` (added for every card in ``conf/corpus``) gives a corpus named without a path.
+    """
+
+    features: str = field(default_factory=lambda: f"{os.environ.get('PROFILING_DATA', 'data')}/features")
     runs: str = "runs"
-    cache: str = "${oc.env:PROFILING_CACHE,${oc.env:HOME}/.cache/profiling}"  # audio hashes, probe results
+    cache: str = field(default_factory=lambda: os.environ.get("PROFILING_CACHE", _user_cache()))
 
 
 @dataclass

@@ -1,0 +1,169 @@
+"""Composes a :class:`RunConfig` with Hydra, and turns a user's mistakes into one clear line.
+
+Hydra's own answer to ``head.lrr=1`` is a traceback, and ``+head.lrr=1`` it accepts: both are looked up
+in the schema before Hydra sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, make_dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from profiling.config import PathsConfig, RunConfig, validate
+from profiling.errors import ConfigError, did_you_mean
+from profiling.resources import conf_folder
+
+CONFIG_NAME = "config"
+HYDRA_VERSION_BASE = "1.3"
+_SHOWN_KEYS = 12
+
+
+class UserConfFirst(SearchPathPlugin):  # type: ignore[misc]
+    """A ``./conf`` of the user's own is searched before the shipped one."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Puts ``./conf`` in front, where it exists and is not the shipped folder itself."""
+        own = Path.cwd() / "conf"
+        if own.is_dir() and own.resolve() != conf_folder().resolve():
+            search_path.prepend("profiling-user", f"file://{own}")
+
+
+def register() -> None:
+    """Tells Hydra the schema and the search path; safe to call again."""
+    ConfigStore.instance().store(name="schema", node=schema(), provider="profiling")
+    Plugins.instance().register(UserConfFirst)
+
+
+def schema() -> RunConfig:
+    """The typed defaults, with one ``paths.<corpus>`` for every card in ``conf/corpus``."""
+    names = sorted(card.stem for card in (conf_folder() / "corpus").glob("*.yaml"))
+    own = {field.name for field in fields(PathsConfig)}
+    extra = [(name, str | None, None) for name in names if name not in own]
+    paths = make_dataclass("PathsConfig", extra, bases=(PathsConfig,))
+    return RunConfig(paths=paths())
+
+
+def compose_config(overrides: Sequence[str]) -> RunConfig:
+    """Composes, checks and validates one configuration.
+
+    Raises:
+        ConfigError: a misspelt key, an unknown choice, a value of the wrong type or out of range.
+    """
+    register()
+    check_overrides(overrides)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base=HYDRA_VERSION_BASE):
+            composed = compose(CONFIG_NAME, overrides=list(overrides))
+        return to_config(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from error
+
+
+def to_config(composed: object) -> RunConfig:
+    """Turns Hydra's node into the validated dataclass; ``seed`` fills ``head.seed``."""
+    try:
+        config = OmegaConf.to_object(composed)  # type: ignore[arg-type]
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    if not isinstance(config, RunConfig):
+        raise TypeError(f"the composed configuration is a {type(config).__name__}, not a RunConfig")
+    if config.seed is not None:
+        config.head.seed = config.seed
+    validate(config)
+    return config
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's and OmegaConf's messages without their line breaks."""
+    text = str(error.__cause__ or error) if isinstance(error, HydraException) else str(error)
+    wanted = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in wanted if not line.startswith(("object_type=", "reference_type=", "Set the env"))]
+    return " ".join(kept)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Looks every override up in the schema and the groups before Hydra sees it.
+
+    Raises:
+        ConfigError: names the key or choice and the nearest valid ones.
+    """
+    keys = set(config_keys(schema()))
+    groups = config_groups()
+    for text in overrides:
+        override = _parse(text)
+        name = override.key_or_group
+        if name.split(".")[0].split("/")[0] == "hydra":
+            continue
+        if name in groups:
+            _check_choice(override, groups[name])
+        else:
+            _check_key(override, keys, groups)
+
+
+def _parse(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"cannot read {text!r} ({reason}); write key=value, quote values with spaces") from error
+
+
+def _check_key(override: Override, keys: set[str], groups: dict[str, list[str]]) -> None:
+    name = override.key_or_group
+    if name not in keys:
+        known = keys | set(groups)
+        near = [key for key in known if key.rpartition(".")[0] == name.rpartition(".")[0]]
+        raise ConfigError(f"no setting {name!r}; {did_you_mean(name, near or known)}")
+    if override.is_add() and not override.is_force_add():
+        raise ConfigError(f"+{name}: the setting exists; write {name}=... without the plus")
+
+
+def _check_choice(override: Override, options: list[str]) -> None:
+    if override.is_delete():
+        return
+    for choice in _choices(override):
+        if choice not in options:
+            name = override.key_or_group
+            raise ConfigError(f"{name}={choice}: no such choice; {did_you_mean(choice, options)}")
+
+
+def _choices(override: Override) -> Iterator[str]:
+    values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+    for value in values:
+        if isinstance(value, QuotedString):
+            yield str(value.text)
+        elif value is not None:
+            yield str(value)
+
+
+def config_keys(node: object, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a dataclass tree, branches included."""
+    for entry in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, entry.name)
+        yield f"{prefix}{entry.name}"
+        if is_dataclass(value):
+            yield from config_keys(value, f"{prefix}{entry.name}.")
+
+
+def config_groups() -> dict[str, list[str]]:
+    """Group -> choices, of the shipped tree and the user's ``./conf``; corpus cards are no choices."""
+    groups: dict[str, list[str]] = {}
+    for root in {conf_folder().resolve(), (Path.cwd() / "conf").resolve()}:
+        for file in sorted(root.glob("*/*.yaml")):
+            if file.parent.name not in ("corpus", "hydra"):
+                groups.setdefault(file.parent.name, []).append(file.stem)
+    return groups
