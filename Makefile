@@ -1,0 +1,42 @@
+# make help lists what there is. Every target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check lint types test smoke demo clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## the environment in .venv, with the tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
+	@touch $@
+
+check: lint types test ## everything that must be green before a commit
+
+lint: $(STAMP) ## ruff, style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+test: $(STAMP) ## all tests that need no hub and no GPU
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu" --durations 10 $(TESTS)
+
+smoke: $(STAMP) ## the fast half: no slow tests, no real speech
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow and not data" $(TESTS)
+
+demo: $(STAMP) ## generated voices -> features -> heads -> held-out score -> report -> one prediction
+	$(BIN)/profiling demo
+
+clean: ## removes the environment, caches and the demo; keeps data/ and runs/
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""Which waveforms share a forward pass: never more than the backbone can batch without changing numbers.
+
+Zero padding changes ECAPA2's statistics, so lengths are mixed only where the backbone masks them exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from profiling.backbones.protocol import SAMPLE_RATE_HZ, Batching, Waveform
+
+#: Beyond this share of padding a masked batch costs more than it saves.
+_MAX_PADDING = 0.25
+#: One masked batch holds at most this much padded audio, so that memory does not follow the longest file.
+_MAX_BATCH_S = 120.0
+#: Waveforms are sorted by length within a window of this many batches.
+_WINDOW_BATCHES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One window of one utterance.
+
+    Attributes:
+        utterance: index of the utterance in the request.
+        waveform: (samples,) mono 16 kHz float32.
+    """
+
+    utterance: int
+    waveform: Waveform
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio."""
+        return len(self.waveform) / SAMPLE_RATE_HZ
+
+
+@dataclass
+class Batcher:
+    """Collects pieces and gives them back in batches the backbone may compute together.
+
+    Attributes:
+        batching: what the backbone allows.
+        batch_size: most pieces in one batch.
+    """
+
+    batching: Batching
+    batch_size: int
+    _waiting: list[Piece] = field(default_factory=list)
+
+    def add(self, piece: Piece) -> Iterator[list[Piece]]:
+        """Takes one piece; yields the batches that are full because of it."""
+        self._waiting.append(piece)
+        if self.batching == "single" or self.batch_size == 1:
+            yield from self.flush()
+        elif len(self._waiting) >= self.batch_size * _WINDOW_BATCHES:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[list[Piece]]:
+        """Yields everything that waits, shortest first."""
+        waiting, self._waiting = self._waiting, []
+        if self.batching == "single" or self.batch_size == 1:
+            yield from ([piece] for piece in waiting)
+            return
+        waiting.sort(key=lambda piece: len(piece.waveform))  # stable: ties keep their order
+        yield from self._grouped(waiting)
+
+    def _grouped(self, pieces: list[Piece]) -> Iterator[list[Piece]]:
+        batch: list[Piece] = []
+        for piece in pieces:
+            if batch and not self._fits(batch, piece):
+                yield batch
+                batch = []
+            batch.append(piece)
+        if batch:
+            yield batch
+
+    def _fits(self, batch: list[Piece], longer: Piece) -> bool:
+        if len(batch) >= self.batch_size:
+            return False
+        shortest, length = len(batch[0].waveform), len(longer.waveform)
+        if self.batching == "equal":
+            return shortest == length
+        if (len(batch) + 1) * longer.duration_s > _MAX_BATCH_S:
+            return False
+        return shortest >= (1 - _MAX_PADDING) * length
