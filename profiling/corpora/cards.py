@@ -1,0 +1,138 @@
+"""Cards: what is known of a corpus beside its recordings (``conf/corpus/<name>.yaml``), read by name.
+
+A card is found in the user's own ``./conf/corpus`` first, then in the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from profiling.corpora.assembly import Rules
+from profiling.errors import ManifestError, did_you_mean
+
+#: How far a reader has been checked; ``none`` for the formats of a user's own data.
+GRADES = ("checked on real files", "on two public sources", "on one", "none")
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A corpus in words, and its rules.
+
+    Attributes:
+        name: the corpus's name, prefix of its ids.
+        title: what it is, in a line.
+        languages: BCP 47 tags.
+        licence: the publisher's terms.
+        citation: the paper to cite.
+        homepage: where it is had or asked for.
+        grade: how far the reader has been checked, one of :data:`GRADES`.
+        layout: the publisher's layout, in words.
+        official_split: which split the publisher gives, in words; None without one.
+        traps: what goes wrong with it.
+        labels: column -> the corpus's own words -> vocabulary.
+        speakers: published facts, speaker -> ``{gender, age}``.
+    """
+
+    name: str
+    title: str
+    languages: tuple[str, ...]
+    licence: str
+    citation: str
+    homepage: str
+    grade: str
+    layout: str
+    official_split: str | None = None
+    traps: tuple[str, ...] = ()
+    labels: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    speakers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def rules(self, drop: tuple[str, ...] = ()) -> Rules:
+        """The corpus's label maps with the drops of this command."""
+        language = self.languages[0] if len(self.languages) == 1 else None
+        return Rules(self.labels.get("gender", {}), self.labels.get("emotion", {}), {}, drop, language)
+
+
+def card_folders() -> list[Path]:
+    """Where cards lie, the user's own first; in a checkout the package's lie beside it."""
+    folders = (Path.cwd() / "conf", _PACKAGE / "conf", _PACKAGE.parent / "conf")
+    return [folder / "corpus" for folder in folders if (folder / "corpus").is_dir()]
+
+
+def card_names() -> list[str]:
+    """Every corpus with a card."""
+    return sorted({path.stem for folder in card_folders() for path in folder.glob("*.yaml")})
+
+
+def read_card(name: str) -> Card:
+    """Reads the card of a corpus.
+
+    Raises:
+        ManifestError: no such card, or a key that is missing or unknown.
+    """
+    for folder in card_folders():
+        path = folder / f"{name}.yaml"
+        if path.is_file():
+            return _card(name, read_yaml(path), path)
+    raise ManifestError(f"no card for corpus {name!r}; {did_you_mean(name, card_names())}")
+
+
+def find_card(name: str) -> Card | None:
+    """The card of a corpus, or None for a user's own."""
+    return read_card(name) if name in card_names() else None
+
+
+def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:
+    known = {f.name: f for f in fields(Card) if f.name != "name"}
+    check_keys(content, known, path)
+    missing = [key for key, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
+    for key in missing:
+        if key not in content:
+            raise ManifestError(f"{path}: the card has no {key!r}")
+    if content["grade"] not in GRADES:
+        raise ManifestError(f"{path}: grade {content['grade']!r}; {did_you_mean(content['grade'], GRADES)}")
+    lists = {key: tuple(content.get(key, ())) for key in ("languages", "traps")}
+    return Card(name=name, **{**content, **lists})
+
+
+def check_keys(content: Mapping[str, Any], known: Mapping[str, Any], path: Path) -> None:
+    """Refuses a key that does not exist.
+
+    Raises:
+        ManifestError: names the key, the file and the nearest valid ones.
+    """
+    for key in content:
+        if key not in known:
+            raise ManifestError(f"{path}: no key {key!r}; {did_you_mean(str(key), known)}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping with text keys.
+
+    Raises:
+        ManifestError: not readable, not a mapping, or a key that YAML read as a truth value.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ManifestError(f"{path}: holds no keys")
+    return {key: _text_keys(value, path) for key, value in _text_keys(content, path).items()}
+
+
+def _text_keys(value: Any, path: Path) -> Any:  # noqa: ANN401 - any YAML value
+    if not isinstance(value, dict):
+        return value
+    truths = [key for key in value if isinstance(key, bool)]
+    if truths:
+        raise ManifestError(
+            f"{path}: YAML reads an unquoted yes, no, on or off as {truths[0]}; put it in quotes"
+        )
+    return {str(key): _text_keys(item, path) for key, item in value.items()}

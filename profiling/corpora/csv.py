@@ -1,0 +1,130 @@
+"""A user's own table: ``csv:/data/my.csv``, or ``csv:/data/my.yaml`` which names the table and its words.
+
+The table needs ``path`` and the labels of its task; ``speaker, gender, age, emotion, language, split,
+text_id, utt_id, start, end`` are recognised (``start`` and ``end`` in samples of the file's own rate), other
+columns are ignored where the YAML renames or where they do not resemble one of these. A manifest written by
+:func:`profiling.corpora.manifest.write_manifest` is read as it is. The corpus is named after the folder of
+the table. The YAML beside it, every key but ``manifest`` optional::
+
+    manifest: my.csv
+    name: mycorpus
+    columns: {speaker: spk, emotion: label}   # ours: theirs
+    labels: {emotion: {A: angry}}
+    age: {twenties: 25}
+    drop: [xxx]
+    language: de
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from profiling.corpora.assembly import RAW, Rules, assemble, check_some_files_exist
+from profiling.corpora.cards import Card, check_keys, find_card, read_yaml
+from profiling.corpora.manifest import COLUMNS, read_manifest, read_text_table
+from profiling.errors import ManifestError, did_you_mean
+
+#: Keys of the YAML beside a table.
+OPTIONS = ("manifest", "name", "columns", "labels", "age", "drop", "language")
+#: The manifest's names are understood, too.
+SYNONYMS: Mapping[str, str] = {
+    "speaker_id": "speaker",
+    "age_years": "age",
+    "start_sample": "start",
+    "end_sample": "end",
+}
+_RESEMBLES = 0.8  # a column this like a known name is a misspelling, not a column of another purpose
+
+
+def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
+    """Reads a table, or the table a YAML names.
+
+    Args:
+        path: the CSV, TSV or YAML.
+        card: of the format; the corpus's own card is looked up by its name.
+        drop: labels whose rows are dropped.
+
+    Raises:
+        ManifestError: no such file, a misspelt column or key, or a row that breaks the schema.
+        LabelError: an unknown label, with counts.
+    """
+    options: dict[str, Any] = {}
+    table_path = path
+    if path.suffix in (".yaml", ".yml"):
+        options = read_options(path, OPTIONS)
+        if "manifest" not in options:
+            raise ManifestError(f"{path}: names no table; add a line such as manifest: {path.stem}.csv")
+        table_path = path.parent / str(options["manifest"])
+    text = read_text_table(table_path, "\t" if table_path.suffix == ".tsv" else ",")
+    if set(COLUMNS) <= set(text.columns) and not options:
+        table = read_manifest(table_path)
+        check_some_files_exist(table, table_path.parent)
+        return table
+    name = str(options.get("name", table_path.absolute().parent.name))
+    raw = _rename(text, options.get("columns", {}), table_path)
+    return assemble(raw, name, table_path.parent, rules_of(name, options, drop))
+
+
+def read_options(path: Path, known: Collection[str]) -> dict[str, Any]:
+    """The YAML beside a table or folder.
+
+    Raises:
+        ManifestError: not readable, an unknown key, or a value of the wrong kind.
+    """
+    options = read_yaml(path)
+    check_keys(options, dict.fromkeys(known), path)
+    for key in ("columns", "labels", "age"):
+        if not isinstance(options.get(key, {}), dict):
+            raise ManifestError(f"{path}: {key} has to be a mapping, such as {key}: {{a: b}}")
+    if not isinstance(options.get("drop", []), list):
+        raise ManifestError(f"{path}: drop has to be a list, such as drop: [xxx]")
+    check_keys(options.get("labels", {}), {"gender": None, "emotion": None}, path)
+    return options
+
+
+def rules_of(name: str, options: Mapping[str, Any], drop: Collection[str]) -> Rules:
+    """The corpus's rules: its card's where it has one, then the YAML's."""
+    card = find_card(name)
+    own = card.rules() if card else Rules()
+    labels = options.get("labels", {})
+    return Rules(
+        gender={**own.gender, **labels.get("gender", {})},
+        emotion={**own.emotion, **labels.get("emotion", {})},
+        age=options.get("age", {}),
+        drop=(*drop, *(str(word) for word in options.get("drop", []))),
+        language=options.get("language", own.language),
+    )
+
+
+def _rename(text: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:
+    """Theirs to ours; every column that looks like a misspelt one of ours is an error."""
+    check_keys(columns, dict.fromkeys(RAW), path)
+    for ours, theirs in columns.items():
+        if theirs not in text.columns:
+            raise ManifestError(
+                f"{path}: no column {theirs!r} for {ours}; {did_you_mean(theirs, text.columns)}"
+            )
+    renames = {theirs: ours for ours, theirs in columns.items()}
+    names = {name: renames.get(name) or _ours(name, columns, path) for name in text.columns}
+    chosen = {ours: text[theirs] for theirs, ours in names.items() if ours is not None}
+    if "path" not in chosen:
+        raise ManifestError(f"{path}: no column 'path'; it has {', '.join(text.columns)}")
+    return pd.DataFrame(chosen)
+
+
+def _ours(name: str, columns: Mapping[str, str], path: Path) -> str | None:
+    ours = SYNONYMS.get(name, name)
+    if ours in RAW:
+        return None if ours in columns else ours
+    close = difflib.get_close_matches(name.casefold(), [*RAW, *SYNONYMS], n=1, cutoff=_RESEMBLES)
+    if close and close[0] not in columns:
+        raise ManifestError(
+            f"{path}: no column {name!r}; {did_you_mean(name.casefold(), RAW)}; "
+            f"if it is meant to be another column, rename it or name yours in a YAML (columns:)"
+        )
+    return None
