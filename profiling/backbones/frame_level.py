@@ -31,7 +31,7 @@ class ReluNorm(nn.Module):
 
 
 class Res2NetConv(nn.Module):
-    """Hierarchy of dilated convolutions: each group also hears the one before it; the first stays as it is."""
+    """Hierarchy of dilated convolutions: each group also hears the one before it; the first stays."""
 
     def __init__(self) -> None:
         super().__init__()

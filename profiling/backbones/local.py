@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from profiling.backbones.masking import mean_over_time, zero_padding
+from profiling.backbones.masking import mean_over_time, zero_padding_
 
 SQUEEZE_DIM = 128  # hidden width of every squeeze-excitation, local and global
 
 
 class ConvReluNorm2d(nn.Module):
-    """Convolution 3×3, ReLU, BatchNorm; frames beyond a row's end are zero again afterwards."""
+    """Convolution 3 by 3, ReLU, BatchNorm; frames beyond a row's end are zero again afterwards."""
 
     def __init__(self, inputs: int, outputs: int, stride: tuple[int, int] = (1, 1)) -> None:
         """Strides are (frequency, time)."""
@@ -21,7 +21,7 @@ class ConvReluNorm2d(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
         """(batch, inputs, bins, frames) to (batch, outputs, bins, frames); ``padding`` is the output's."""
-        return zero_padding(self.norm(torch.relu(self.conv(x))), padding)
+        return zero_padding_(self.norm(torch.relu(self.conv(x))), padding)
 
 
 class SqueezeExcitation(nn.Module):
@@ -40,7 +40,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """Residual path of a block that halves frequency: 1×1 convolution without bias, BatchNorm."""
+    """Residual path of a block that halves frequency: 1 by 1 convolution without bias, BatchNorm."""
 
     def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Shortcut(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
         """(batch, inputs, bins, frames) to the block's output shape, zero beyond a row's end."""
-        return zero_padding(self.norm(self.conv(x)), padding)
+        return zero_padding_(self.norm(self.conv(x)), padding)
 
 
 class LocalBlock(nn.Module):

@@ -40,6 +40,13 @@ def zero_padding(x: Tensor, padding: Tensor | None) -> Tensor:
     return x.masked_fill(padding if x.dim() == 3 else padding.unsqueeze(2), 0.0)
 
 
+def zero_padding_(x: Tensor, padding: Tensor | None) -> Tensor:
+    """:func:`zero_padding` in place, for a tensor nobody else needs: a sixth of a small network's time."""
+    if padding is None:
+        return x
+    return x.masked_fill_(padding if x.dim() == 3 else padding.unsqueeze(2), 0.0)
+
+
 def mean_over_time(x: Tensor, padding: Tensor | None) -> Tensor:
     """Mean over each row's own frames, in float32.
 
