@@ -1,0 +1,1 @@
+"""Scores on held-out speakers and corpora: metrics, intervals over speakers, constants, reports."""
