@@ -1,0 +1,190 @@
+"""The one function that reads a recording, and the checks every recording must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from profiling.audio.containers import DamagedError
+from profiling.audio.decode import (
+    Decoded,
+    Samples,
+    SpanError,
+    UnknownFormatError,
+    decode_sndfile,
+    probe_sndfile,
+)
+from profiling.audio.files import Stamp, check_file, read_bytes
+from profiling.audio.pyav import MissingPyAVError, decode_pyav, probe_pyav
+from profiling.errors import AudioError
+from profiling.provenance import sha256_bytes
+
+SAMPLE_RATE_HZ = 16_000  # what every backbone hears
+SILENT_DBFS = -90.0  # a peak below this is silence: half a step of 16 bits is -96.3 dBFS, one step -90.3
+_SILENT_PEAK = 10 ** (SILENT_DBFS / 20)
+_FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
+_CLIPPED_SHARE = 1e-3  # of the samples at full scale: above, the recording is flagged
+
+Waveform = NDArray[np.float32]  # (samples,) mono, 16 kHz
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A span of a recording, ready for a backbone.
+
+    Attributes:
+        waveform: (samples,) float32, mono, 16 kHz, full scale 1.
+        audio_sha256: of the whole file's bytes, those that were decoded.
+        num_samples: of the whole file, at its own rate.
+        sample_rate_hz: the file's own rate.
+        channels: in the file.
+        flags: ``upsampled`` (the file's rate is below 16 kHz), ``clipped`` (over 0.1 % of the samples at
+            full scale), ``unterminated`` (an Ogg file that may have lost its end).
+        stamp: of the file; None for audio that came from no file.
+    """
+
+    waveform: Waveform
+    audio_sha256: str
+    num_samples: int
+    sample_rate_hz: int
+    channels: int
+    flags: tuple[str, ...] = ()
+    stamp: Stamp | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Of the waveform, in seconds."""
+        return len(self.waveform) / SAMPLE_RATE_HZ
+
+
+def load_audio(path: Path, start_sample: int = 0, end_sample: int = -1, channel: str = "mix") -> Audio:
+    """Reads a recording once: hash, decode, span, channel rule, checks, 16 kHz.
+
+    Args:
+        path: any file libsndfile reads; others with ``profiling[av]``.
+        start_sample: first sample, at the file's own rate.
+        end_sample: one past the last sample, at the file's own rate; -1 is the end of the file.
+        channel: ``mix`` is the mean of the channels; ``0``, ``1``, ... picks one.
+
+    Raises:
+        AudioError: stage ``open`` (missing, a folder, unreadable, 0 bytes), ``decode`` (not audio, truncated,
+            damaged) or ``check`` (span or channel not there, no samples, not finite, silent).
+    """
+    data, stamp = read_bytes(path)
+    decoded = _decode(path, data, start_sample, end_sample)
+    mono = _mono(path, decoded.samples, channel)
+    _check_samples(path, mono)
+    return Audio(
+        waveform=_resample(mono, decoded.sample_rate_hz),
+        audio_sha256=sha256_bytes(data),
+        num_samples=decoded.num_samples,
+        sample_rate_hz=decoded.sample_rate_hz,
+        channels=decoded.samples.shape[1],
+        flags=_flags(mono, decoded),
+        stamp=stamp,
+    )
+
+
+def probe_duration(path: Path) -> tuple[int, int]:
+    """Number of samples and sample rate in Hz from the header alone: to estimate costs, not to trust.
+
+    Raises:
+        AudioError: stage ``open`` or ``decode``.
+    """
+    check_file(path)
+    return _either(path, lambda: probe_sndfile(path), lambda: probe_pyav(path))
+
+
+def check_duration(waveform: Waveform, min_samples: int) -> None:
+    """Refuses what is too short for a backbone.
+
+    Raises:
+        AudioError: stage ``duration``.
+    """
+    if len(waveform) < min_samples:
+        raise AudioError(
+            "duration",
+            f"{len(waveform)} samples at 16 kHz ({len(waveform) / SAMPLE_RATE_HZ:.4f} s): "
+            f"the backbone needs at least {min_samples}",
+        )
+
+
+def _decode(path: Path, data: bytes, start: int, end: int) -> Decoded:
+    try:
+        return _either(path, lambda: decode_sndfile(data, start, end), lambda: decode_pyav(data, start, end))
+    except SpanError as error:
+        raise AudioError("check", f"{path}: {error}") from None
+
+
+def _either(path: Path, sndfile: Callable[[], _T], pyav: Callable[[], _T]) -> _T:
+    """Takes libsndfile's answer; PyAV's only where libsndfile does not know the format."""
+    try:
+        try:
+            return sndfile()
+        except UnknownFormatError:
+            return pyav()
+    except DamagedError as error:
+        raise AudioError("decode", f"{path}: {error}") from None
+    except UnknownFormatError:
+        raise AudioError("decode", f"{path}: not audio, by libsndfile and by FFmpeg") from None
+    except MissingPyAVError:
+        message = (
+            "not audio by libsndfile; m4a, aac, wma, webm, amr and video need: pip install profiling[av]"
+        )
+        raise AudioError("decode", f"{path}: {message}") from None
+
+
+def _mono(path: Path, samples: Samples, channel: str) -> Samples:
+    """(frames, channels) -> (frames,): the mean as a matrix product in float64, or one channel."""
+    channels = samples.shape[1]
+    if channel == "mix":
+        if channels == 1:
+            return samples[:, 0]
+        mean: Samples = (samples.astype(np.float64) @ np.full(channels, 1 / channels)).astype(np.float32)
+        return mean
+    if not channel.isdecimal() or int(channel) >= channels:
+        valid = ", ".join(["mix", *map(str, range(channels))])
+        raise AudioError("check", f"{path}: no channel {channel!r} (valid: {valid})")
+    return samples[:, int(channel)]
+
+
+def _check_samples(path: Path, mono: Samples) -> None:
+    if not len(mono):
+        raise AudioError("check", f"{path}: 0 samples")
+    finite = np.isfinite(mono)
+    if not finite.all():
+        wrong = int(np.argmin(finite))
+        raise AudioError(
+            "check", f"{path}: {len(mono) - finite.sum()} samples not finite, first {mono[wrong]} at {wrong}"
+        )
+    peak = _peak(mono)
+    if peak < _SILENT_PEAK:
+        level = f"peak {20 * np.log10(peak):.1f} dBFS" if peak else "all samples are 0"
+        raise AudioError("check", f"{path}: silent ({level}; above {SILENT_DBFS:.0f} dBFS is a signal)")
+
+
+def _peak(mono: Samples) -> float:
+    return float(max(mono.max(), -mono.min()))
+
+
+def _flags(mono: Samples, decoded: Decoded) -> tuple[str, ...]:
+    upsampled = ("upsampled",) if decoded.sample_rate_hz < SAMPLE_RATE_HZ else ()
+    at_full_scale = _peak(mono) >= _FULL_SCALE and np.mean(np.abs(mono) >= _FULL_SCALE) > _CLIPPED_SHARE
+    return (*upsampled, *(("clipped",) if at_full_scale else ()), *decoded.flags)
+
+
+def _resample(mono: Samples, sample_rate_hz: int) -> Waveform:
+    """By soxr at quality HQ (pass band to 0.912 of Nyquist, 20 bits); the file's own samples at 16 kHz."""
+    if sample_rate_hz == SAMPLE_RATE_HZ:
+        return np.ascontiguousarray(mono)
+    waveform: Waveform = soxr.resample(
+        np.ascontiguousarray(mono), sample_rate_hz, SAMPLE_RATE_HZ, quality="HQ"
+    )
+    return waveform
