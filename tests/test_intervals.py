@@ -186,6 +186,28 @@ def test_coverage_is_near_nominal(speakers: int) -> None:
     assert 0.90 <= coverage(sums, Estimand(mae, 0.0), float(errors), 700) <= 0.99
 
 
+def test_ccc_of_few_speakers_is_taken_on_fishers_scale() -> None:
+    y, p, who = ages(9, 10, seed=8)
+    score = score_regression(y, p, list(map(str, who)), y)["metrics"]["ccc"]
+    z = np.array([np.arctanh(float(ccc(regression_sums(y[who != i], p[who != i])))) for i in range(9)])
+    half = stats.t.ppf(0.975, 8) * np.sqrt(8 / 9 * ((z - z.mean()) ** 2).sum())
+    centre = np.arctanh(score["value"])
+    expected = np.tanh([centre - half, centre + half])
+    assert (score["low"], score["high"]) == pytest.approx(tuple(expected), rel=1e-6)
+
+
+def test_the_rarest_class_decides_how_sure_a_mean_over_classes_is() -> None:
+    random = np.random.default_rng(11)
+    truth = ["child"] * 4 + ["adult"] * 36
+    score = score_classification(
+        truth * 10, random.random((400, 2)), ["adult", "child"], [f"s{i}" for i in range(40)] * 10, truth
+    )
+    assert score["metrics"]["uar"]["method"] == "speaker jackknife t"
+    assert score["metrics"]["wa"]["method"] == "speaker bootstrap"
+    width = score["metrics"]["uar"]["high"] - score["metrics"]["uar"]["low"]
+    assert width > score["metrics"]["wa"]["high"] - score["metrics"]["wa"]["low"]
+
+
 def test_wa_of_equal_speakers_is_their_mean() -> None:
     truth, predicted = ["a", "b"] * 20, ["a"] * 30 + ["b"] * 10
     who = np.repeat(np.arange(8), 5)

@@ -7,7 +7,9 @@ Coverage of what is done here was simulated; the table is in ``docs/metrics.md``
   (Efron and Tibshirani, 1993; for clusters Davison and Hinkley, 1997, 3.8).
 * 5 to 19: delete-one-speaker jackknife with Student's t (Miller, Biometrika 61, 1974). With equally many
   utterances a speaker and a mean (MAE, WA) this *is* the t interval on speaker means, and unlike that
-  it also holds for UAR when a speaker has some classes only, and for CCC.
+  it also holds for UAR when a speaker has some classes only, and for CCC (on Fisher's z scale).
+  A metric that averages classes counts the speakers of its **rarest class** here: 50 speakers of whom
+  4 are children know the children's recall no better than 4 speakers can.
 * below 5, without speaker ids, or where speakers do not differ: no interval, and the reason.
 """
 
@@ -60,12 +62,21 @@ class Interval:
 
 
 class Estimand(NamedTuple):
-    """A metric, the range its interval is clipped to, and its degrees of freedom less one."""
+    """A metric and what its interval must know of it.
+
+    Attributes:
+        metric: additive statistic -> value.
+        lowest: the metric's least possible value; the interval ends there.
+        highest: the metric's largest possible value.
+        fewest_speakers: speakers of the rarest class a mean over classes rests on; None: all speakers.
+        fisher: a correlation, whose t interval is taken of arctanh(value).
+    """
 
     metric: Metric
     lowest: float = -np.inf
     highest: float = np.inf
-    fewest_speakers: int | None = None  # of the rarest class; None: all speakers
+    fewest_speakers: int | None = None
+    fisher: bool = False
 
 
 def speaker_groups(speakers: Sequence[object] | NDArray[np.object_]) -> tuple[Index, list[str]] | None:
@@ -111,20 +122,23 @@ def speaker_intervals(
         too_few = f"too few speakers: {count}, at least {MIN_SPEAKERS} needed"
         return dict.fromkeys(estimands, no_interval(too_few, count))
     statistics = np.asarray(statistics, dtype=np.float64)
-    without_one = statistics.sum(0) - statistics  # (speakers, ...)
     resampled = _resampled(statistics, resamples, seed) if count >= BOOTSTRAP_SPEAKERS else None
-    intervals = {}
-    for name, estimand in estimands.items():
-        left_out = estimand.metric(without_one)  # (speakers,)
-        reason = _why_none(left_out)
-        if reason:
-            intervals[name] = no_interval(reason, count)
-        elif resampled is not None:
-            intervals[name] = _percentile(estimand.metric(resampled), count, level)
-        else:
-            value = float(estimand.metric(statistics.sum(0)))
-            intervals[name] = _jackknife(value, left_out, estimand, level)
-    return intervals
+    return {name: _interval(statistics, estimand, resampled, level) for name, estimand in estimands.items()}
+
+
+def _interval(statistics: Array, estimand: Estimand, resampled: Array | None, level: float) -> Interval:
+    count = len(statistics)
+    left_out = estimand.metric(statistics.sum(0) - statistics)  # (speakers,) each without one speaker
+    reason = _why_none(left_out)
+    if reason:
+        return no_interval(reason, count)
+    if resampled is not None and _rarest(estimand, count) >= BOOTSTRAP_SPEAKERS:
+        return _percentile(estimand.metric(resampled), count, level)
+    return _jackknife(estimand.metric(statistics.sum(0)), left_out, estimand, level)
+
+
+def _rarest(estimand: Estimand, count: int) -> int:
+    return count if estimand.fewest_speakers is None else estimand.fewest_speakers
 
 
 def no_interval(reason: str, speakers: int | None) -> Interval:
@@ -133,7 +147,7 @@ def no_interval(reason: str, speakers: int | None) -> Interval:
 
 
 def _why_none(left_out: Array) -> str | None:
-    if not np.isfinite(left_out).all():
+    if not np.isfinite(left_out).all():  # such as the recall of a class that one speaker has
         return "undefined once a single speaker is left out"
     if np.ptp(left_out) <= 1e-12 * np.abs(left_out).max():
         return "no spread over speakers to estimate it from"
@@ -147,14 +161,16 @@ def _percentile(values: Array, count: int, level: float) -> Interval:
     return Interval(float(low), float(high), "speaker bootstrap", count, level)
 
 
-def _jackknife(value: float, left_out: Array, estimand: Estimand, level: float) -> Interval:
+def _jackknife(value: Array, left_out: Array, estimand: Estimand, level: float) -> Interval:
     count = len(left_out)
+    if estimand.fisher:
+        value, left_out = np.arctanh(value), np.arctanh(left_out)
     error = np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2))
     # Recalls of classes with different speakers are averaged: Welch's lower bound of the freedom.
-    freedom = min(count, estimand.fewest_speakers or count) - 1
-    half = float(stats.t.ppf((1 + level) / 2, freedom) * error)
-    low, high = max(value - half, estimand.lowest), min(value + half, estimand.highest)
-    return Interval(low, high, "speaker jackknife t", count, level)
+    half = stats.t.ppf((1 + level) / 2, _rarest(estimand, count) - 1) * error
+    ends = np.array([value - half, value + half])
+    low, high = np.clip(np.tanh(ends) if estimand.fisher else ends, estimand.lowest, estimand.highest)
+    return Interval(float(low), float(high), "speaker jackknife t", count, level)
 
 
 def _resampled(statistics: Array, resamples: int, seed: int) -> Array:

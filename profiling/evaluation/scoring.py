@@ -111,7 +111,7 @@ def score_heldout(
     shared = shared_labels(reference, classes)
     kept: list[int] = np.flatnonzero(shared.rows).tolist()
     truth, who = [str(reference[row]) for row in kept], [speakers[row] for row in kept]
-    masked = scores[np.ix_(kept, shared.columns)]  # (scored, shared)
+    masked = scores[kept][:, shared.columns]  # (scored, shared)
     return {
         "masked": score_classification(truth, masked, shared.labels, who, train_labels),
         "open": score_classification(truth, scores[kept], classes, who, train_labels),
@@ -165,8 +165,8 @@ def score_regression(
 _NUMBER_ESTIMANDS = {
     "mae": Estimand(mae, lowest=0.0),
     "rmse": Estimand(rmse, lowest=0.0),
-    "ccc": Estimand(ccc, lowest=-1.0, highest=1.0),
-    "pearson": Estimand(pearson, lowest=-1.0, highest=1.0),
+    "ccc": Estimand(ccc, fisher=True),
+    "pearson": Estimand(pearson, fisher=True),
     "skill": Estimand(skill, highest=1.0),
 }
 
@@ -216,6 +216,10 @@ def _class_recalls(
             "n": int(total[k].sum())
         }
     return found
+
+
+def _recall_of(k: int) -> Metric:
+    return lambda confusion: np.asarray(recalls(confusion)[..., k])
 
 
 def _metrics(
