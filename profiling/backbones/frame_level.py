@@ -30,27 +30,40 @@ class ReluNorm(nn.Module):
         return y
 
 
+class Res2NetGroup(nn.Module):
+    """One dilated convolution of the hierarchy, ReLU, BatchNorm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dilation = DILATION
+        self.conv = nn.Conv1d(GROUP_CHANNELS, GROUP_CHANNELS, kernel_size=3, dilation=DILATION)
+        self.norm = ReluNorm(GROUP_CHANNELS)
+
+    def forward(self, x: Tensor, index: Tensor | None) -> Tensor:
+        """(batch, 128, frames) to the same shape; ``index`` as in :func:`reflect`."""
+        y: Tensor = self.norm(self.conv(reflect(x, index, self.dilation)))
+        return y
+
+
 class Res2NetConv(nn.Module):
     """Hierarchy of dilated convolutions: each group also hears the one before it; the first stays."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv1d(GROUP_CHANNELS, GROUP_CHANNELS, kernel_size=3, dilation=DILATION)
-            for _ in range(GROUPS - 1)
-        )
-        self.norms = nn.ModuleList(ReluNorm(GROUP_CHANNELS) for _ in range(GROUPS - 1))
+        self.dilation = DILATION
+        self.groups = nn.ModuleList(Res2NetGroup() for _ in range(GROUPS - 1))
 
     def forward(self, x: Tensor, frames: Tensor | None) -> Tensor:
         """(batch, 1024, frames) to the same shape; ``frames`` (batch,) gives each row's own end."""
-        if frames is None and x.size(2) <= DILATION:  # shorter than its own reflection: fold it again
-            frames = torch.full((x.size(0),), x.size(2), device=x.device)
-        index = None if frames is None else reflection_index(frames, x.size(2), DILATION)
-        groups = x.split(GROUP_CHANNELS, dim=1)
-        done = [groups[0]]
-        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            heard = groups[i + 1] if i == 0 else groups[i + 1] + done[-1]
-            done.append(norm(conv(reflect(heard, index, DILATION))))
+        size = x.size(2)
+        if frames is None and size <= self.dilation:  # shorter than its own reflection: fold it again
+            frames = torch.full([x.size(0)], size, dtype=torch.int64, device=x.device)
+        index = None if frames is None else reflection_index(frames, size, self.dilation)
+        parts = x.chunk(len(self.groups) + 1, dim=1)
+        done = [parts[0]]
+        for i, group in enumerate(self.groups):
+            heard = parts[i + 1] if i == 0 else parts[i + 1] + done[-1]
+            done.append(group(heard, index))
         return torch.cat(done, dim=1)
 
 
@@ -80,6 +93,7 @@ class AttentivePooling(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.floor = VARIANCE_FLOOR
         self.conv_in = nn.Conv1d(3 * POOLED_CHANNELS, SQUEEZE_DIM, kernel_size=1)
         self.norm = ReluNorm(SQUEEZE_DIM)
         self.conv_out = nn.Conv1d(SQUEEZE_DIM, POOLED_CHANNELS, kernel_size=1)
@@ -87,7 +101,7 @@ class AttentivePooling(nn.Module):
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
         """(batch, 1536, frames) to weighted mean and std, (batch, 3072) float32."""
         mean, variance = mean_and_variance(x, padding)
-        std = variance.clamp(min=VARIANCE_FLOOR).sqrt()
+        std = variance.clamp(min=self.floor).sqrt()
         context = torch.cat([mean, std], dim=1).to(x.dtype).expand(-1, -1, x.size(2))
         score = self.conv_out(self.norm(self.conv_in(torch.cat([x, context], dim=1)))).float()
         if padding is not None:
@@ -95,4 +109,4 @@ class AttentivePooling(nn.Module):
         weight = torch.softmax(score, dim=2)
         centre = (weight * x).sum(dim=2, keepdim=True)
         spread = (weight * (x - centre).square()).sum(dim=2)
-        return torch.cat([centre.squeeze(2), spread.clamp(min=VARIANCE_FLOOR).sqrt()], dim=1)
+        return torch.cat([centre.squeeze(2), spread.clamp(min=self.floor).sqrt()], dim=1)

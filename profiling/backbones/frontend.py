@@ -22,9 +22,12 @@ POWER_FLOOR = 1e-6  # added to the power before the logarithm
 MIN_SAMPLES = 400  # three frames; the released network refuses 320 and takes 400
 
 
-def frame_count(samples: Tensor) -> Tensor:
-    """Spectrogram frames of waveforms of ``samples`` samples (tensor of integers)."""
-    return torch.div(samples - 1, HOP_SAMPLES, rounding_mode="floor") + 1
+def strided_count(count: Tensor, stride: int) -> Tensor:
+    """How many of ``count`` positions (integers, at least 1) a stride visits, the first included.
+
+    Frames of a spectrogram (stride = hop, in samples) and outputs of a padded strided convolution alike.
+    """
+    return torch.div(count - 1, stride, rounding_mode="floor") + 1
 
 
 class LogSpectrogram(nn.Module):
@@ -37,6 +40,8 @@ class LogSpectrogram(nn.Module):
         """Removes the mean over time per bin if ``centre``."""
         super().__init__()
         self.centre = centre
+        self.fft, self.window, self.hop = FFT_SAMPLES, WINDOW_SAMPLES, HOP_SAMPLES  # TorchScript: no globals
+        self.edge, self.floor, self.min_samples = EDGE_SAMPLES, POWER_FLOOR, MIN_SAMPLES
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Computes the spectrogram.
@@ -47,12 +52,17 @@ class LogSpectrogram(nn.Module):
 
         Returns:
             (batch, 1, 256, frames) float32, zero beyond a row's end, and (batch,) frames or None.
+
+        Raises:
+            ValueError: below 400 samples; the lengths themselves are the caller's to check.
         """
+        if waveforms.size(1) < self.min_samples:
+            raise ValueError(f"{waveforms.size(1)} samples: at least {self.min_samples}")
         x = waveforms.float().unsqueeze(1)  # (batch, 1, samples)
-        frames = None if lengths is None else frame_count(lengths)
-        index = None if lengths is None else reflection_index(lengths, x.size(2), EDGE_SAMPLES)
-        power = self._power(reflect(x, index, EDGE_SAMPLES).squeeze(1))
-        logs = torch.log(power + POWER_FLOOR)  # (batch, bins, frames)
+        frames = None if lengths is None else strided_count(lengths, self.hop)
+        index = None if lengths is None else reflection_index(lengths, x.size(2), self.edge)
+        power = self._power(reflect(x, index, self.edge).squeeze(1))
+        logs = torch.log(power + self.floor)  # (batch, bins, frames)
         padding = padding_mask(frames, logs.size(2))
         if self.centre:
             logs = logs - mean_over_time(logs, padding)
@@ -60,13 +70,13 @@ class LogSpectrogram(nn.Module):
 
     def _power(self, reflected: Tensor) -> Tensor:
         window = torch.hamming_window(
-            WINDOW_SAMPLES, periodic=True, dtype=torch.float32, device=reflected.device
+            self.window, periodic=True, dtype=torch.float32, device=reflected.device
         )
         spectrum = torch.stft(
             reflected,
-            FFT_SAMPLES,
-            hop_length=HOP_SAMPLES,
-            win_length=WINDOW_SAMPLES,
+            self.fft,
+            hop_length=self.hop,
+            win_length=self.window,
             window=window,
             center=False,
             return_complex=True,
