@@ -113,6 +113,7 @@ class TaskConfig:
     kind: str = "classification"  # classification | regression
     column: str = "emotion"
     labels: list[str] | None = None  # None: those found in the training corpora, sorted
+    scheme: str = "native"  # emotion: native | superb4 | ekman6; words without a place in it are dropped, counted
     unit: str = ""
     children: str = "keep"  # gender: keep | drop | child (a class of their own)
     child_below_age: float = 16.0  # years; who counts as a child
@@ -126,6 +127,7 @@ class SplitConfig:
     folds: int = 5
     val_fraction: float = 0.15  # of the speakers
     test_fraction: float = 0.15  # of the speakers
+    allow_missing_speakers: bool = False  # True: such rows count as speakers of their own, tagged not independent
     seed: int = 0
 
 
@@ -226,6 +228,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "task.name": ("age", "emotion", "gender"),
     "task.kind": ("classification", "regression"),
     "task.children": ("keep", "drop", "child"),
+    "task.scheme": ("native", "superb4", "ekman6"),
     "split.kind": ("auto", "official", "random", "loso", "kfold"),
     "head.name": ("linear", "mlp"),
     "head.loss": ("auto", "cross_entropy", "l1", "ccc"),

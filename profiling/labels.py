@@ -141,9 +141,7 @@ def parse_ages(
     """
     listed = list(values)
     words = own or {}
-    ages = {
-        v: _age(words[v] if v in words else v) for v in set(listed) if v is not None and not is_missing(v)
-    }
+    ages = {v: _age(words.get(v, v)) for v in set(listed) if v is not None and not is_missing(v)}
     wrong = Counter(v for v in listed if v in ages and ages[v] is None)
     if wrong:
         raise LabelError(

@@ -14,11 +14,10 @@ import yaml
 
 from profiling.corpora.assembly import Rules
 from profiling.errors import ManifestError, did_you_mean
+from profiling.resources import conf_folder
 
 #: How far a reader has been checked; ``none`` for the formats of a user's own data.
 GRADES = ("checked on real files", "on two public sources", "on one", "none")
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ class Card:
 
 
 def card_folders() -> list[Path]:
-    """Where cards lie, the user's own first; in a checkout the package's lie beside it."""
-    folders = (Path.cwd() / "conf", _PACKAGE / "conf", _PACKAGE.parent / "conf")
-    return [folder / "corpus" for folder in folders if (folder / "corpus").is_dir()]
+    """Where cards lie, the user's own first."""
+    folders = (Path.cwd() / "conf" / "corpus", conf_folder() / "corpus")
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def card_names() -> list[str]:

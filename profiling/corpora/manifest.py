@@ -122,7 +122,8 @@ def _check_spans(table: pd.DataFrame, source: str) -> None:
     wrong = table["utt_id"][(start < 0) | ((end != -1) & (end <= start))]
     if len(wrong):
         raise ManifestError(
-            f"{source}: start_sample has to be at least 0 and end_sample above it (-1: end of file): {shown(wrong)}"
+            f"{source}: start_sample has to be at least 0 and end_sample above it (-1: end of file): "
+            f"{shown(wrong)}"
         )
 
 

@@ -51,7 +51,7 @@ def read_corpus(spec: str, paths: Mapping[str, str | None], drop: Collection[str
     """Reads one corpus.
 
     Args:
-        spec: ``reader:path``, or ``reader`` alone: looked up in ``paths``, then in ``$PROFILING_DATA/<reader>``.
+        spec: ``reader:path``, or ``reader`` alone: looked up in ``paths``, then ``$PROFILING_DATA/<reader>``.
         paths: reader -> folder or file.
         drop: ``corpus.drop_labels``.
 
@@ -132,7 +132,8 @@ def _refuse_same_name(specs: Sequence[str], tables: Sequence[pd.DataFrame]) -> N
         for name in table["corpus"].unique():
             if name in owner:
                 raise ManifestError(
-                    f"{owner[name]} and {spec} are both named {name!r}, so their ids would collide; give one "
-                    f"another name in a YAML (csv:/data/my.yaml with name: ...). Of them: {shown(table['utt_id'])}"
+                    f"{owner[name]} and {spec} are both named {name!r}, so their ids would collide; give "
+                    "one another name in a YAML (csv:/data/my.yaml with name: ...). Of them: "
+                    f"{shown(table['utt_id'])}"
                 )
             owner[name] = spec

@@ -1,0 +1,156 @@
+"""A protocol: which rows train, validate and test, and whether the speakers are apart.
+
+Conventions: a part is a mask over the rows of one table of task rows; the parts of a fold share no row and
+no speaker; a fold that only trains the final head has an empty test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from profiling.corpora.manifest import shown
+from profiling.errors import SplitError
+
+Mask = NDArray[np.bool_]  # (rows,)
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One way of dividing the rows.
+
+    Attributes:
+        name: ``split``, ``fold_2``, a speaker's id, or ``final``.
+        train: (rows,) rows the head learns from.
+        val: (rows,) rows that choose epoch and candidate.
+        test: (rows,) rows opened after the choice; may be empty.
+    """
+
+    name: str
+    train: Mask
+    val: Mask
+    test: Mask
+
+    def parts(self) -> dict[str, Mask]:
+        """Part -> mask."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """All folds of a run.
+
+    Attributes:
+        kind: ``official``, ``random``, ``loso`` or ``kfold``.
+        folds: each row is tested at most once over all folds; by ``loso`` and ``kfold`` exactly once.
+        final: trains the head that is scored on held-out corpora; the only fold itself, where there is one.
+        speaker_independent: no speaker in two parts, and every row's speaker known.
+        summary: fold, part, label, gender -> rows, speakers.
+    """
+
+    kind: str
+    folds: tuple[Fold, ...]
+    final: Fold
+    speaker_independent: bool
+    summary: pd.DataFrame
+
+
+def check_fold(fold: Fold, speakers: Sequence[str], labels: Sequence[str] | None) -> Fold:
+    """Returns the fold if its parts are apart and every class can be learned and validated.
+
+    Args:
+        fold: masks of (rows,).
+        speakers: (rows,) speaker of each row.
+        labels: (rows,) class of each row; None for regression.
+
+    Raises:
+        SplitError: a shared speaker, an empty part, or a class missing from training or validation.
+    """
+    check_apart(fold, speakers)
+    for part in ("train", "val"):
+        if not fold.parts()[part].any():
+            raise SplitError(f"{fold.name}: no rows in {part}; use more speakers or another split.kind")
+    if labels is not None:
+        _check_classes(fold, np.asarray(labels, dtype=object), np.asarray(speakers, dtype=object))
+    return fold
+
+
+def check_apart(fold: Fold, speakers: Sequence[str]) -> None:
+    """Refuses a fold two of whose parts share a row or a speaker.
+
+    Raises:
+        SplitError: names the speakers.
+    """
+    owner = np.asarray(speakers, dtype=object)
+    for (a, first), (b, second) in combinations(fold.parts().items(), 2):
+        shared = sorted(set(owner[first]) & set(owner[second]))
+        if shared:
+            raise SplitError(
+                f"{fold.name}: {len(shared)} speakers are both in {a} and {b}: {shown(shared)}; "
+                "mend the split column or use split.kind=random"
+            )
+
+
+def _check_classes(fold: Fold, labels: NDArray[np.object_], owner: NDArray[np.object_]) -> None:
+    for label in sorted(set(labels)):
+        for part in ("train", "val"):
+            if not (fold.parts()[part] & (labels == label)).any():
+                who = sorted(set(owner[labels == label]))
+                raise SplitError(
+                    f"{fold.name}: no {label!r} in {part}; of {len(set(owner))} speakers {len(who)} "
+                    f"have it ({shown(who)}). Drop the class (corpus.drop_labels=[{label}]), add speakers "
+                    "who have it, or use another split.kind or split.seed"
+                )
+
+
+def summarise(
+    folds: Sequence[Fold], rows: pd.DataFrame, speakers: Sequence[str], column: str
+) -> pd.DataFrame:
+    """Counts of rows and speakers by fold, part, label and gender; missing gender is ``unknown``.
+
+    Args:
+        folds: the folds to count, the final one too.
+        rows: the task rows.
+        speakers: (rows,) speaker of each row.
+        column: the label column; a numeric one is counted as ``all``.
+    """
+    numeric = pd.api.types.is_numeric_dtype(rows[column])
+    base = pd.DataFrame(
+        {
+            "label": "all" if numeric else rows[column].to_numpy(),
+            "gender": ["unknown" if g is None else g for g in rows["gender"]],
+            "speaker": list(speakers),
+        }
+    )
+    tables = [
+        base[mask].assign(fold=fold.name, part=part) for fold in folds for part, mask in fold.parts().items()
+    ]
+    grouped = pd.concat(tables).groupby(["fold", "part", "label", "gender"], sort=False)["speaker"]
+    return grouped.agg(rows="size", speakers="nunique").reset_index()
+
+
+def assert_no_overlap(train: pd.DataFrame, heldout: pd.DataFrame) -> None:
+    """Refuses held-out rows whose speaker or recording is among the training corpora.
+
+    Args:
+        train: manifest of the training corpora, all parts.
+        heldout: manifest of a held-out corpus.
+
+    Raises:
+        SplitError: names the shared speakers or recordings.
+    """
+    for column, what in (("speaker_id", "speakers"), ("audio_sha256", "recordings"), ("path", "files")):
+        shared = set(train[column].dropna()) & set(heldout[column].dropna())
+        if shared:
+            where = heldout[heldout[column].isin(shared)]
+            named = where["speaker_id" if column == "speaker_id" else "utt_id"]
+            raise SplitError(
+                f"{len(shared)} {what} of held-out {shown(where['corpus'])} are in the training corpora, too: "
+                f"{shown(named)}; hold out another corpus or other speakers"
+            )

@@ -1,0 +1,165 @@
+"""Speaker-disjoint protocols over task rows: official, random, leave-one-speaker-out, k-fold.
+
+Pure functions of the rows, the settings and the seed. An overlap of speakers is refused, never mended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from profiling.config import SplitConfig
+from profiling.corpora.manifest import shown
+from profiling.corpora.protocol import Fold as Fold
+from profiling.corpora.protocol import Mask, check_apart, check_fold, summarise
+from profiling.corpora.protocol import Protocol as Protocol
+from profiling.corpora.protocol import assert_no_overlap as assert_no_overlap
+from profiling.corpora.stratify import Member, Roster, choose, deal, roster
+from profiling.errors import SplitError
+
+LOSO_BELOW_SPEAKERS = 20  # DESIGN 11: fewer test speakers than this give no honest interval from one split
+MIN_SPEAKERS = 3  # one each to train, validate and test
+
+
+def make_protocol(rows: pd.DataFrame, split: SplitConfig, column: str = "label") -> Protocol:
+    """Divides task rows into parts of different speakers.
+
+    Args:
+        rows: from :func:`profiling.corpora.tasks.task_rows`.
+        split: kind, fractions, folds and seed.
+        column: ``label`` (classes) or ``target`` (numbers; stratified by quantile).
+
+    Returns:
+        The protocol; every fold is checked.
+
+    Raises:
+        SplitError: rows without a speaker, too few speakers, one class only, a class missing from a part,
+            a speaker in two parts, an incomplete official split.
+    """
+    speakers = speakers_of(rows, split)
+    _check_values(rows, column)
+    who = roster(rows, speakers, column, split.seed)
+    kind = choose_kind(rows, len(who.names), split)
+    if split.val_fraction == 0:
+        raise SplitError(
+            "split.val_fraction=0: validation picks the epoch, so it needs speakers (default 0.15)"
+        )
+    if len(who.names) < MIN_SPEAKERS:
+        raise SplitError(
+            f"too few speakers: {len(who.names)} ({shown(who.names)}), a speaker-disjoint split needs "
+            f"{MIN_SPEAKERS}; add speakers or corpora"
+        )
+    position = np.searchsorted(who.names, np.array(speakers, dtype=object))
+    folds, final = _divide(rows, split, kind, who, position)
+    labels = None if pd.api.types.is_numeric_dtype(rows[column]) else list(rows[column])
+    for fold in (*folds, final):
+        check_fold(fold, speakers, labels)
+    independent = bool(rows["speaker_id"].notna().all())
+    counted = folds if final is folds[0] else (*folds, final)
+    return Protocol(kind, folds, final, independent, summarise(counted, rows, speakers, column))
+
+
+def speakers_of(rows: pd.DataFrame, split: SplitConfig) -> list[str]:
+    """(rows,) speaker of each row; a row without one is refused, or its own speaker when asked for.
+
+    Raises:
+        SplitError: names the corpora with such rows, and the way out.
+    """
+    missing = rows[rows["speaker_id"].isna()]
+    if len(missing) and not split.allow_missing_speakers:
+        raise SplitError(
+            f"{len(missing)} rows of {shown(missing['corpus'])} have no speaker, so speakers cannot be kept "
+            "apart; give a speaker column, or accept a result tagged speaker_independent: false with "
+            "split.allow_missing_speakers=true"
+        )
+    return [u if s is None else s for s, u in zip(rows["speaker_id"], rows["utt_id"], strict=True)]
+
+
+def choose_kind(rows: pd.DataFrame, speakers: int, split: SplitConfig) -> str:
+    """Resolves ``auto``: official where the split column is complete, LOSO below 20 speakers, else random."""
+    if split.kind != "auto":
+        return split.kind
+    if rows["split"].notna().all() and {"train", "test"} <= set(rows["split"]):
+        return "official"
+    return "loso" if speakers < LOSO_BELOW_SPEAKERS else "random"
+
+
+def _check_values(rows: pd.DataFrame, column: str) -> None:
+    values = rows[column].unique()
+    if len(values) >= 2:
+        return
+    if pd.api.types.is_numeric_dtype(rows[column]):
+        raise SplitError(
+            f"all {len(rows)} targets equal {values[0]:g}: there is nothing to learn; add other ages"
+        )
+    raise SplitError(f"one class only: {values[0]!r} in all {len(rows)} rows; a classifier needs two")
+
+
+def _divide(
+    rows: pd.DataFrame, split: SplitConfig, kind: str, who: Roster, position: np.ndarray
+) -> tuple[tuple[Fold, ...], Fold]:
+    if kind == "official":
+        fold = _official(rows, split, who, position)
+        return (fold,), fold
+    if kind == "random":
+        fold = _random(split, who, position)
+        return (fold,), fold
+    return _rotating(split, kind, who, position)
+
+
+def _official(rows: pd.DataFrame, split: SplitConfig, who: Roster, position: np.ndarray) -> Fold:
+    """The publisher's parts; validation taken from the training speakers where there is none."""
+    given = rows["split"]
+    if given.isna().any():
+        raise SplitError(
+            f"split.kind=official: {int(given.isna().sum())} of {len(rows)} rows have no split "
+            f"({shown(rows['corpus'][given.isna()])}); fill the column or use split.kind=random"
+        )
+    train, val, test = (np.asarray(given == part) for part in ("train", "val", "test"))
+    for part, mask in (("train", train), ("test", test)):
+        if not mask.any():
+            raise SplitError(f"split.kind=official: no row is in {part}, the split column has {shown(given)}")
+    apart = Fold("split", train, val, test)
+    if val.any():
+        return apart
+    check_apart(apart, list(who.names[position]))
+    learners = np.isin(np.arange(len(who.names)), position[train])
+    chosen = choose(who, learners, split.val_fraction, reserve=1)
+    return dataclasses.replace(apart, train=train & ~chosen[position], val=train & chosen[position])
+
+
+def _random(split: SplitConfig, who: Roster, position: np.ndarray) -> Fold:
+    everyone = np.ones(len(who.names), dtype=bool)
+    test = np.zeros_like(everyone)
+    if split.test_fraction > 0:
+        test = choose(who, everyone, split.test_fraction, reserve=2)
+    val = choose(who, ~test, split.val_fraction / (1 - split.test_fraction), reserve=1)
+    return _fold("split", ~test & ~val, val, test, position)
+
+
+def _rotating(
+    split: SplitConfig, kind: str, who: Roster, position: np.ndarray
+) -> tuple[tuple[Fold, ...], Fold]:
+    """One fold per group of test speakers; validation rotates over the others, the least used first."""
+    count = len(who.names)
+    if kind == "kfold" and split.folds > count:
+        raise SplitError(f"split.folds={split.folds} but there are {count} speakers; use at most {count}")
+    groups = np.arange(count) if kind == "loso" else deal(who, split.folds)
+    used = np.zeros(count, dtype=np.int64)
+    folds = []
+    for group in range(int(groups.max()) + 1):
+        test = groups == group
+        val = choose(who, ~test, split.val_fraction, reserve=1, used=used)
+        used += val
+        name = str(who.names[group]) if kind == "loso" else f"fold_{group}"
+        folds.append(_fold(name, ~test & ~val, val, test, position))
+    everyone = np.ones(count, dtype=bool)
+    val = choose(who, everyone, split.val_fraction, reserve=1)
+    return tuple(folds), _fold("final", ~val, val, ~everyone, position)
+
+
+def _fold(name: str, train: Member, val: Member, test: Member, position: np.ndarray) -> Fold:
+    parts: list[Mask] = [part[position] for part in (train, val, test)]
+    return Fold(name, *parts)
