@@ -1,0 +1,113 @@
+"""One head: a scaler, affine maps with ReLU between them, and answers in the task's own unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from profiling.errors import BundleError
+from profiling.heads.scaler import Scaler
+from profiling.heads.spec import HeadSpec
+
+_PIECE_ROWS = 4096  # rows predicted at a time
+
+
+class Head(nn.Module):
+    """Linear or MLP head with its own scaler; for regression also the scaler of its target.
+
+    Args:
+        spec: what it is. The weights are drawn from ``spec.seed``, the scalers are not fitted.
+    """
+
+    target: Scaler | None
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.scaler = Scaler.identity(spec.dim)
+        self.target = Scaler.identity(1) if spec.kind == "regression" else None
+        self.maps = nn.ModuleList()
+        for weight, bias in initial_maps(spec):
+            affine = skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+            affine.weight.data, affine.bias.data = weight, bias
+            self.maps.append(affine)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, dim) -> (batch, outputs): logits, or the standardised target."""
+        first, *rest = self.maps
+        hidden: Tensor = first(self.scaler(features))
+        for affine in rest:
+            hidden = affine(torch.relu(hidden))
+        return hidden
+
+    @torch.no_grad()
+    def predict(self, features: NDArray[np.float32] | Tensor) -> NDArray[np.float32]:
+        """Answers.
+
+        Args:
+            features: (n, dim) float32, the columns of ``spec.layers``.
+
+        Returns:
+            Classification: (n, classes) probabilities in the order of ``spec.labels``. Regression: (n,) years.
+
+        Raises:
+            ValueError: another number of columns.
+        """
+        rows = torch.as_tensor(features)
+        if rows.ndim != 2 or rows.shape[1] != self.spec.dim:
+            raise ValueError(f"features are {tuple(rows.shape)}, this head reads (n, {self.spec.dim})")
+        pieces = [self._answers(piece) for piece in rows.split(_PIECE_ROWS)]
+        return np.concatenate([piece.cpu().numpy() for piece in pieces])
+
+    def _answers(self, features: Tensor) -> Tensor:
+        outputs = self(features.to(self.scaler.mean))
+        if self.target is None:
+            return torch.softmax(outputs, dim=-1)
+        return self.target.inverse(outputs).squeeze(-1)
+
+
+def initial_maps(spec: HeadSpec) -> list[tuple[Tensor, Tensor]]:
+    """Weights (out, in) and biases (out,) of each affine map, uniform in ±1/sqrt(in), PyTorch's own range.
+
+    Drawn on the CPU from ``spec.seed`` alone: equal on every device and in every bank.
+    """
+    generator = torch.Generator().manual_seed(spec.seed)
+
+    def draw(*shape: int, bound: float) -> Tensor:
+        return (torch.rand(*shape, generator=generator) * 2 - 1) * bound
+
+    maps = []
+    for size_in, size_out in zip(spec.widths[:-1], spec.widths[1:], strict=True):
+        bound = 1 / math.sqrt(size_in)
+        maps.append((draw(size_out, size_in, bound=bound), draw(size_out, bound=bound)))
+    return maps
+
+
+def build_head(spec: HeadSpec, state: Mapping[str, Tensor]) -> Head:
+    """A head with stored tensors, in evaluation mode.
+
+    Args:
+        spec: what it is.
+        state: tensors by name, as ``Head.state_dict`` and ``bank.head_state`` give them.
+
+    Raises:
+        BundleError: a tensor that is missing, unknown, of another shape or not finite.
+    """
+    head = Head(spec)
+    expected = head.state_dict()
+    if odd := sorted(expected.keys() ^ state.keys()):
+        raise BundleError(f"head {spec.name}: tensor {odd[0]!r} is missing or unknown")
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{tuple(tensor.shape)}, its spec says {tuple(expected[name].shape)}"
+            raise BundleError(f"head {spec.name}: tensor {name!r} is {shapes}")
+        if not torch.isfinite(tensor).all():
+            raise BundleError(f"head {spec.name}: tensor {name!r} holds values that are not finite")
+    head.load_state_dict(dict(state))
+    return head.eval()

@@ -1,0 +1,100 @@
+"""What the heads of a bank are trained towards: their losses, class weights and target scalers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from profiling.errors import SplitError
+from profiling.heads import losses
+from profiling.heads.scaler import Mask
+from profiling.heads.spec import HeadSpec
+
+
+class Objective(nn.Module):
+    """Losses of all heads over one batch.
+
+    Years are standardised with the mean and standard deviation of a head's train rows, so that a learning
+    rate means the same for years as for classes.
+
+    Args:
+        specs: the heads of a bank, all of one target.
+    """
+
+    class_weights: Tensor
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(self, specs: Sequence[HeadSpec]) -> None:
+        super().__init__()
+        self.specs = tuple(specs)
+        self.classes = len(specs[0].labels)
+        self.register_buffer("class_weights", torch.ones(len(specs), max(1, self.classes)))
+        self.register_buffer("target_mean", torch.zeros(len(specs)))
+        self.register_buffer("target_scale", torch.ones(len(specs)))
+        self._heads = {
+            loss: torch.tensor([i for i, spec in enumerate(specs) if spec.loss == loss])
+            for loss in sorted({spec.loss for spec in specs})
+        }
+
+    def fit(self, targets: NDArray[Any], train: Mask) -> None:
+        """Class weights or target scalers from train rows alone.
+
+        Args:
+            targets: (rows,) class numbers or years.
+            train: (folds, rows) bool.
+
+        Raises:
+            SplitError: a fold's train rows hold one class or one value only.
+        """
+        for index, spec in enumerate(self.specs):
+            rows = targets[train[spec.fold]]
+            if spec.kind == "classification":
+                self._fit_classes(index, spec, rows)
+            else:
+                self._fit_years(index, spec, rows)
+
+    def forward(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Loss per head, (heads,).
+
+        Args:
+            outputs: (heads, batch, outputs).
+            targets: (batch,) class numbers (int64) or years (float32).
+            weights: (heads, batch) row weights.
+        """
+        values = outputs.new_zeros(len(outputs))
+        for loss, heads in self._heads.items():
+            index = heads.to(outputs.device)
+            value = self._loss(loss, index, outputs[index], targets, weights[index])
+            values = values.index_copy(0, index, value)
+        return values
+
+    def years(self, outputs: Tensor) -> Tensor:
+        """(heads, batch, 1) standardised outputs -> (heads, batch) years."""
+        return outputs.squeeze(-1) * self.target_scale[:, None] + self.target_mean[:, None]
+
+    def _loss(self, loss: str, heads: Tensor, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        if loss == "cross_entropy":
+            return losses.cross_entropy(outputs, targets, weights, self.class_weights[heads])
+        standardised = (targets - self.target_mean[heads, None]) / self.target_scale[heads, None]
+        function = {"l1": losses.l1, "ccc": losses.ccc}[loss]
+        return function(outputs.squeeze(-1), standardised, weights)
+
+    def _fit_classes(self, index: int, spec: HeadSpec, rows: NDArray[np.int64]) -> None:
+        counts = torch.bincount(torch.from_numpy(rows), minlength=self.classes)
+        if int((counts > 0).sum()) < 2:
+            found = [label for label, count in zip(spec.labels, counts.tolist(), strict=True) if count]
+            raise SplitError(f"fold {spec.fold}: the train rows hold one class only ({', '.join(found)})")
+        if spec.class_weights:
+            self.class_weights[index] = losses.inverse_frequency(counts).to(self.class_weights)
+
+    def _fit_years(self, index: int, spec: HeadSpec, rows: NDArray[np.floating[Any]]) -> None:
+        years = rows.astype(np.float64)
+        if years.max() == years.min():
+            raise SplitError(f"fold {spec.fold}: every train row is {years[0]:g} years old; nothing to learn")
+        self.target_mean[index], self.target_scale[index] = years.mean(), years.std()

@@ -1,0 +1,151 @@
+"""What one head is: everything its trained numbers depend on, besides the rows and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from profiling.config import HeadConfig
+from profiling.errors import BundleError, ConfigError, did_you_mean
+from profiling.provenance import signature
+
+Layers = tuple[tuple[str, int], ...]  # (label, dim) in the order of the columns
+
+#: Which losses a kind of target can be trained with; the first is what ``head.loss=auto`` means.
+LOSSES: Mapping[str, tuple[str, ...]] = {"classification": ("cross_entropy",), "regression": ("l1", "ccc")}
+ARCHITECTURES = ("linear", "mlp")
+_HASH_DIGITS = 10  # 40 bits: one chance in a million of two equal names among 1,500 heads
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """One head, as data.
+
+    Attributes:
+        architecture: ``linear`` or ``mlp``.
+        layers: (label, dim) of the features it sees, in the order of its columns.
+        labels: the classes, in the order of the outputs; empty for regression (years).
+        hidden: widths of the hidden layers; empty for ``linear``.
+        dropout: share of hidden units dropped in training, [0, 1).
+        loss: ``cross_entropy``, ``l1`` or ``ccc``.
+        class_weights: inverse frequency in the head's train rows; classification only.
+        lr: AdamW learning rate.
+        weight_decay: AdamW decoupled weight decay.
+        clip_norm: largest gradient norm of this head; a larger gradient is scaled down.
+        seed: of the initial weights and of dropout.
+        fold: row of the fold masks this head is trained and validated on.
+    """
+
+    architecture: str
+    layers: Layers
+    labels: tuple[str, ...] = ()
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+    loss: str = "cross_entropy"
+    class_weights: bool = True
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    seed: int = 0
+    fold: int = 0
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ConfigError(f"head.name={self.architecture}: {did_you_mean(self.architecture, ARCHITECTURES)}")
+        self._check_shape()
+        self._check_loss()
+
+    @property
+    def kind(self) -> str:
+        """``classification`` or ``regression``."""
+        return "classification" if self.labels else "regression"
+
+    @property
+    def dim(self) -> int:
+        """Columns of the features it sees."""
+        return sum(dim for _, dim in self.layers)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """(dim, *hidden, outputs): the sizes between its affine maps."""
+        return (self.dim, *self.hidden, len(self.labels) or 1)
+
+    @property
+    def name(self) -> str:
+        """Readable prefix and a hash of the whole spec: unequal specs have unequal names."""
+        layers = "+".join(label for label, _ in self.layers)
+        return f"{self.architecture}-{layers}-lr{self.lr:g}-fold{self.fold}-{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """The first digits of the signature of :meth:`to_json`."""
+        return signature(self.to_json())[:_HASH_DIGITS]
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON values; :meth:`from_json` is its inverse."""
+        data = asdict(self)
+        data["layers"] = [[label, dim] for label, dim in self.layers]
+        return data | {"labels": list(self.labels), "hidden": list(self.hidden)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HeadSpec:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            BundleError: a field that is missing or unknown.
+        """
+        names = {field.name for field in fields(cls)}
+        if odd := sorted(names ^ set(data)):
+            raise BundleError(f"head spec: field {odd[0]!r} is missing or unknown; fields are {sorted(names)}")
+        layers = tuple((str(label), int(dim)) for label, dim in data["layers"])
+        sequences = {"layers": layers, "labels": tuple(data["labels"]), "hidden": tuple(data["hidden"])}
+        return cls(**{**data, **sequences})
+
+    def _check_shape(self) -> None:
+        if not self.layers:
+            raise ConfigError("head: no feature layers; name at least one in features.layers")
+        if len(self.labels) == 1:
+            raise ConfigError(f"head: one class only ({self.labels[0]}); a classifier needs at least two")
+        if self.architecture == "linear" and self.hidden:
+            raise ConfigError(f"head.hidden={list(self.hidden)}: a linear head has none; use head=mlp")
+        if self.architecture == "linear" and self.dropout:
+            raise ConfigError(f"head.dropout={self.dropout}: a linear head has no hidden units; use head=mlp")
+        if self.architecture == "mlp" and not self.hidden:
+            raise ConfigError("head.hidden=[]: an MLP needs hidden widths, such as head.hidden=[256]")
+
+    def _check_loss(self) -> None:
+        valid = LOSSES[self.kind]
+        if self.loss not in valid:
+            raise ConfigError(f"head.loss={self.loss} for {self.kind}: {did_you_mean(self.loss, valid)}")
+
+
+def head_spec(
+    config: HeadConfig, layers: Sequence[tuple[str, int]], labels: Sequence[str], fold: int = 0
+) -> HeadSpec:
+    """The spec of a configured head.
+
+    Args:
+        config: ``head.*``.
+        layers: (label, dim) in the order of the columns.
+        labels: the classes, or empty for regression.
+        fold: row of the fold masks.
+
+    Raises:
+        ConfigError: a loss that does not fit the target, or a shape that does not fit the architecture.
+    """
+    kind = "classification" if labels else "regression"
+    return HeadSpec(
+        architecture=config.name,
+        layers=tuple((label, int(dim)) for label, dim in layers),
+        labels=tuple(labels),
+        hidden=tuple(config.hidden),
+        dropout=config.dropout,
+        loss=LOSSES[kind][0] if config.loss == "auto" else config.loss,
+        class_weights=config.class_weights and kind == "classification",
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        clip_norm=config.clip_norm,
+        seed=config.seed,
+        fold=fold,
+    )
