@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from pathlib import Path
-from typing import Any
 
-from profiling.provenance import read_json, sha256_file, write_json
+from profiling.backbones.memory import remember, remembered
+from profiling.provenance import sha256_file
 
-_LOG = logging.getLogger(__name__)
 #: A file younger than this may still change without its (coarse) mtime changing.
 _SETTLED_S = 2.0
 
@@ -32,20 +30,3 @@ def weights_sha256(path: Path, cache: Path) -> str:
     if time.time() - status.st_mtime > _SETTLED_S:
         remember(memory, known | {str(real): {"stamp": stamp, "sha256": digest}})
     return digest
-
-
-def remembered(memory: Path) -> dict[str, Any]:
-    """A small JSON object that may be absent or damaged: then there is nothing remembered."""
-    try:
-        found = read_json(memory)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def remember(memory: Path, value: dict[str, Any]) -> None:
-    """Writes a memory; a folder that cannot be written costs time at the next start, not the run."""
-    try:
-        write_json(memory, value)
-    except OSError as error:
-        _LOG.warning("cannot remember in %s (%s): it will be computed again", memory, error)

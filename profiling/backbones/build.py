@@ -1,0 +1,36 @@
+"""From a configuration to a backbone; each kind is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profiling.backbones.protocol import Backbone
+from profiling.config import BackboneConfig
+from profiling.errors import BackboneError, did_you_mean
+
+_NAMES = ("ecapa2", "native", "native_mini", "spectral_stats")
+
+
+def build_backbone(config: BackboneConfig, cache: Path) -> Backbone:
+    """Builds the backbone that ``config.name`` names.
+
+    Args:
+        config: which, on which device, how exactly.
+        cache: the user's cache folder (``paths.cache``), for hashes and probe results.
+
+    Raises:
+        BackboneError: an unknown name, or what the backbone itself raises.
+    """
+    if config.name == "ecapa2":
+        from profiling.backbones.ecapa2 import Ecapa2
+
+        return Ecapa2.load(config, cache)
+    if config.name in ("native", "native_mini"):
+        from profiling.backbones.native import build_native
+
+        return build_native(config)
+    if config.name == "spectral_stats":
+        from profiling.backbones.spectral import SpectralStats
+
+        return SpectralStats()
+    raise BackboneError(f"backbone={config.name}: {did_you_mean(config.name, _NAMES)}")

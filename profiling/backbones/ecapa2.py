@@ -1,0 +1,108 @@
+"""The released ECAPA2, a TorchScript file: loaded, probed, and called with its own interface.
+
+Thienpondt and Demuynck, "ECAPA2", IEEE ASRU 2023, arXiv 2401.08342. The file's licence is CC-BY-NC-4.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from profiling.backbones.contract import Contract, Layout, probed
+from profiling.backbones.device import check_precision, resolve_device
+from profiling.backbones.hub import WeightsFile, locate
+from profiling.backbones.probe import probe, split
+from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
+from profiling.backbones.scripted import ScriptedNetwork, check_archive
+from profiling.config import BackboneConfig
+from profiling.errors import BackboneError, did_you_mean
+
+
+class Ecapa2:
+    """The released network, or any TorchScript file with its interface, as a ``Backbone``.
+
+    Attributes:
+        layout: whether the halves of gfe_1, gfe_2 and pool behave as mean and variance.
+        notice: one line for the user where the weights are not the authors', else None.
+    """
+
+    name = "ecapa2"
+
+    def __init__(
+        self, network: ScriptedNetwork, weights: WeightsFile, contract: Contract, device: str, precision: str
+    ) -> None:
+        self._network, self._weights = network, weights
+        self.layers: Mapping[str, int] = ECAPA2_LAYERS
+        self.min_samples: int = contract.min_samples
+        self.batching: Batching = contract.batching
+        self.layout: Layout = contract.layout
+        self.training: Training = _training(network, weights)
+        self.notice = weights.notice and f"{weights.notice} ({self.training})"
+        self.device, self.precision = device, precision
+
+    @classmethod
+    def load(cls, config: BackboneConfig, cache: Path) -> Ecapa2:
+        """Locates, loads and probes the file; the probe's answer is remembered in ``cache``.
+
+        Raises:
+            BackboneError: the file is not to be had, is not TorchScript or breaks the contract; the device or
+                precision is not to be had.
+        """
+        device = resolve_device(config.device)
+        check_precision(device, config.precision)
+        weights = locate(config, cache)
+        network = ScriptedNetwork(weights.path, device, config.precision)
+
+        def measure() -> Contract:
+            check_archive(weights.path)
+            return probe(network, str(weights.path), config.precision)
+
+        key = {
+            "weights_sha256": weights.sha256,
+            "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
+            "precision": config.precision,
+            "torch": torch.__version__,
+        }
+        return cls(network, weights, probed(measure, key, cache), device, config.precision)
+
+    def identity(self) -> dict[str, str | int]:
+        """The weights are their bytes."""
+        return {"weights_sha256": self._weights.sha256}
+
+    def extract(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> Features:
+        """Computes the asked layers in one call for each batch; see ``Backbone.extract``.
+
+        Raises:
+            ValueError: an unknown label, no waveform, a waveform too short, or mixed lengths.
+        """
+        asked = [label for label in self.layers if label in layers]
+        self._check(waveforms, layers)
+        label = "|".join(asked)
+        if self.batching == "single":
+            rows = [self._network(np.stack([waveform]), label) for waveform in waveforms]
+            return split(np.concatenate(rows), asked)
+        return split(self._network(np.stack(list(waveforms)), label), asked)
+
+    def _check(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> None:
+        for label in layers:
+            if label not in self.layers:
+                raise ValueError(f"no layer {label!r}; {did_you_mean(label, self.layers)}")
+        if not waveforms or not layers:
+            raise ValueError(f"{len(waveforms)} waveforms and {len(layers)} layers: at least one of each")
+        lengths = sorted({len(waveform) for waveform in waveforms})
+        if lengths[0] < self.min_samples:
+            raise ValueError(f"{lengths[0]} samples, shortest accepted is {self.min_samples}")
+        if len(lengths) > 1 and self.batching != "single":
+            raise ValueError(f"lengths {lengths} in one batch: padding would change the numbers")
+
+
+def _training(network: ScriptedNetwork, weights: WeightsFile) -> Training:
+    if weights.released:
+        return "released"
+    said = network.extra.get("training")
+    if said == "untrained":
+        return "untrained"
+    return "mini" if said == "mini" else "local"
