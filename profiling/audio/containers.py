@@ -1,4 +1,4 @@
-"""Is the whole file there? What WAV, AIFF, AU and Ogg files promise, against the bytes that came.
+"""Is the whole file there? What WAV, AIFF, AU, CAF and Ogg files promise, against the bytes that came.
 
 libsndfile 1.2 reads a cut-off PCM or Ogg file without complaint and returns what is left, and of a chained
 Ogg file the first stream only; flac, which it does notice, is left to it. So the containers are read here.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 #: Sizes that writers to a pipe leave in the header, since they cannot go back: no promise is made.
 _UNKNOWN = 0xFFFFFFFF
+_UNKNOWN_LONG = 2**64 - 1  # CAF
 _PIPED = range(0x7FFFF000 - 0x1000, 0x80000000)  # sox, sph2pipe
 
 _OGG_FIRST, _OGG_LAST = 2, 4  # bits of a page's header type (RFC 3533)
@@ -38,42 +39,67 @@ def check_container(data: bytes) -> tuple[str, ...]:
     magic = data[:4]
     if magic == b"OggS":
         return _check_ogg(data)
-    if magic in _CHUNKED:
-        _check_chunks(data, *_CHUNKED[magic])
+    if magic in _LAYOUTS:
+        _check_chunks(data, _LAYOUTS[magic])
     elif magic == b".snd":
         _check_au(data)
     return ()
 
 
-#: magic -> byte order, the chunk that holds the samples
-_CHUNKED = {
-    b"RIFF": ("<", b"data"),
-    b"RIFX": (">", b"data"),
-    b"RF64": ("<", b"data"),
-    b"BW64": ("<", b"data"),
-    b"FORM": (">", b"SSND"),
+@dataclass(frozen=True)
+class _Layout:
+    """How a format lays out its chunks: name, size, content; name, size, content; ...
+
+    Attributes:
+        first: offset of the first chunk.
+        head: struct format of (name, size).
+        samples_in: name of the chunk that holds the samples.
+        counted: bytes of (name, size) that the size includes.
+        before: bytes in the chunk before its samples.
+        align: chunks begin at multiples of this.
+    """
+
+    first: int
+    head: str
+    samples_in: bytes
+    counted: int = 0
+    before: int = 0
+    align: int = 2
+
+
+_LAYOUTS = {
+    b"RIFF": _Layout(12, "<4sI", b"data"),
+    b"RIFX": _Layout(12, ">4sI", b"data"),
+    b"RF64": _Layout(12, "<4sI", b"data"),
+    b"BW64": _Layout(12, "<4sI", b"data"),
+    b"FORM": _Layout(12, ">4sI", b"SSND", before=8),
+    b"riff": _Layout(40, "<4s12xQ", b"data", counted=24, align=8),  # Sony Wave64: names are GUIDs
+    b"caff": _Layout(8, ">4sQ", b"data", before=4, align=1),
 }
 
 
-def _check_chunks(data: bytes, order: str, samples_in: bytes) -> None:
+def _check_chunks(data: bytes, layout: _Layout) -> None:
     long_size = None
-    for name, size, start in _chunks(data, order):
+    for name, size, start in _chunks(data, layout):
         if name == b"ds64" and len(data) >= start + 16:  # RF64: 64-bit sizes of the file and of the data
             (long_size,) = struct.unpack_from("<Q", data, start + 8)
-        if name == samples_in:
+        if name == layout.samples_in:
             promised = long_size if size == _UNKNOWN and long_size is not None else size
-            _check_size(promised, len(data) - start)
+            _check_size(promised, len(data) - start, layout.before)
             return
-    raise DamagedError(f"truncated: no {samples_in.decode()} chunk in {len(data)} bytes")
+    raise DamagedError(f"truncated: no {layout.samples_in.decode()} chunk in {len(data)} bytes")
 
 
-def _chunks(data: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yields (name, size, offset of the content) of the chunks of a RIFF or IFF file."""
-    at = 12
-    while at + 8 <= len(data):
-        name, size = struct.unpack_from(f"{order}4sI", data, at)
-        yield name, size, at + 8
-        at += 8 + size + size % 2
+def _chunks(data: bytes, layout: _Layout) -> Iterator[tuple[bytes, int, int]]:
+    """Yields (name, size of the content, offset of the content)."""
+    head_bytes = struct.calcsize(layout.head)
+    at = layout.first
+    while at + head_bytes <= len(data):
+        name, size = struct.unpack_from(layout.head, data, at)
+        size = max(0, size - layout.counted)
+        yield name, size, at + head_bytes
+        at += head_bytes + size
+        at += -at % layout.align
 
 
 def _check_au(data: bytes) -> None:
@@ -83,13 +109,14 @@ def _check_au(data: bytes) -> None:
     _check_size(size, len(data) - offset)
 
 
-def _check_size(promised: int, present: int) -> None:
-    if promised == _UNKNOWN or (promised > present and promised in _PIPED):
+def _check_size(promised: int, present: int, before: int = 0) -> None:
+    """Of the chunk with the samples, of which ``before`` bytes are none."""
+    if promised in (_UNKNOWN, _UNKNOWN_LONG) or (promised > present and promised in _PIPED):
         return
     if promised > present:
         raise DamagedError(f"truncated: the header promises {promised} bytes of samples, {present} came")
-    if promised == 0 and present > 1:
-        raise DamagedError(f"the header promises 0 bytes of samples but {present} follow: rewrite the header")
+    if promised <= before and present > before + 1:
+        raise DamagedError(f"the header promises no samples but {present - before} bytes follow: rewrite it")
 
 
 @dataclass
