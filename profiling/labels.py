@@ -154,7 +154,7 @@ def parse_ages(
 def _age(value: str | float) -> float | None:
     try:
         years = float(value)
-    except ValueError:
+    except (TypeError, ValueError):  # a YAML may hold anything
         return None
     return years if 0 < years < AGE_LIMIT_YEARS else None
 

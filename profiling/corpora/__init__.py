@@ -1,0 +1,1 @@
+"""Corpora: readers, the manifest, speaker-disjoint splits, and the rows of a task."""

@@ -14,7 +14,8 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
-from profiling.corpora.manifest import SPLITS, check_manifest, conform, resolve, shown
+from profiling.corpora.manifest import SPLITS, check_manifest, conform, shown
+from profiling.corpora.tables import resolve
 from profiling.errors import LabelError, ManifestError, did_you_mean
 from profiling.labels import (
     EMOTION_ALIASES,
@@ -84,6 +85,8 @@ def assemble(raw: pd.DataFrame, corpus: str, folder: Path, rules: Rules) -> pd.D
         ManifestError: no path column, duplicate ids, bad spans, none of the files there.
         LabelError: a label the rules do not know, with counts.
     """
+    if raw.empty:
+        raise ManifestError(f"{corpus}: no rows")
     if "path" not in raw.columns or raw["path"].isna().any():
         raise ManifestError(f"{corpus}: every row needs a path")
     table, dropped = _labels(raw, corpus, rules)

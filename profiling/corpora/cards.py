@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from profiling.corpora.assembly import Rules
+from profiling.corpora.manifest import SPLITS
 from profiling.errors import ManifestError, did_you_mean
-from profiling.resources import conf_folder
+from profiling.resources import conf_folder, splits_folder
 
 #: How far a reader has been checked; ``none`` for the formats of a user's own data.
 GRADES = ("checked on real files", "on two public sources", "on one", "none")
@@ -57,6 +58,16 @@ class Card:
         language = self.languages[0] if len(self.languages) == 1 else None
         return Rules(self.labels.get("gender", {}), self.labels.get("emotion", {}), {}, drop, language)
 
+    def speaker(self, name: str) -> dict[str, str]:
+        """Published facts of a speaker: ``gender`` and ``age``, as text.
+
+        Raises:
+            ManifestError: not on the card.
+        """
+        if name not in self.speakers:
+            raise ManifestError(f"{self.name}: no speaker {name!r}; {did_you_mean(name, self.speakers)}")
+        return {key: str(value) for key, value in self.speakers[name].items()}
+
 
 def card_folders() -> list[Path]:
     """Where cards lie, the user's own first."""
@@ -85,6 +96,20 @@ def read_card(name: str) -> Card:
 def find_card(name: str) -> Card | None:
     """The card of a corpus, or None for a user's own."""
     return read_card(name) if name in card_names() else None
+
+
+def official_speakers(name: str) -> dict[str, str]:
+    """Speaker -> ``train``, ``val`` or ``test`` from the shipped list of a corpus (``data/splits``).
+
+    Raises:
+        ManifestError: no such list.
+    """
+    path = splits_folder() / f"{name}.yaml"
+    if not path.is_file():
+        names = [p.stem for p in splits_folder().glob("*.yaml")]
+        raise ManifestError(f"no official speaker list of {name!r}; {did_you_mean(name, names)}")
+    content = read_yaml(path)
+    return {str(speaker): part for part in SPLITS for speaker in content.get(part, [])}
 
 
 def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:

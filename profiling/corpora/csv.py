@@ -24,9 +24,11 @@ from typing import Any
 
 import pandas as pd
 
-from profiling.corpora.assembly import RAW, Rules, assemble, check_some_files_exist
-from profiling.corpora.cards import Card, check_keys, find_card, read_yaml
-from profiling.corpora.manifest import COLUMNS, read_manifest, read_text_table
+from profiling.corpora.assembly import RAW, assemble, check_some_files_exist
+from profiling.corpora.cards import Card, check_keys
+from profiling.corpora.manifest import COLUMNS, read_manifest
+from profiling.corpora.options import read_options, rules_of
+from profiling.corpora.tables import read_text_table
 from profiling.errors import ManifestError, did_you_mean
 
 #: Keys of the YAML beside a table.
@@ -68,37 +70,6 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
     name = str(options.get("name", table_path.absolute().parent.name))
     raw = _rename(text, options.get("columns", {}), table_path)
     return assemble(raw, name, table_path.parent, rules_of(name, options, drop))
-
-
-def read_options(path: Path, known: Collection[str]) -> dict[str, Any]:
-    """The YAML beside a table or folder.
-
-    Raises:
-        ManifestError: not readable, an unknown key, or a value of the wrong kind.
-    """
-    options = read_yaml(path)
-    check_keys(options, dict.fromkeys(known), path)
-    for key in ("columns", "labels", "age"):
-        if not isinstance(options.get(key, {}), dict):
-            raise ManifestError(f"{path}: {key} has to be a mapping, such as {key}: {{a: b}}")
-    if not isinstance(options.get("drop", []), list):
-        raise ManifestError(f"{path}: drop has to be a list, such as drop: [xxx]")
-    check_keys(options.get("labels", {}), {"gender": None, "emotion": None}, path)
-    return options
-
-
-def rules_of(name: str, options: Mapping[str, Any], drop: Collection[str]) -> Rules:
-    """The corpus's rules: its card's where it has one, then the YAML's."""
-    card = find_card(name)
-    own = card.rules() if card else Rules()
-    labels = options.get("labels", {})
-    return Rules(
-        gender={**own.gender, **labels.get("gender", {})},
-        emotion={**own.emotion, **labels.get("emotion", {})},
-        age=options.get("age", {}),
-        drop=(*drop, *(str(word) for word in options.get("drop", []))),
-        language=options.get("language", own.language),
-    )
 
 
 def _rename(text: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:

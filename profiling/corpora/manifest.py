@@ -8,13 +8,12 @@ missing age is NaN. ``utt_id`` and ``speaker_id`` begin with ``<corpus>/``, so t
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from profiling.corpora.tables import read_text_table, resolve
 from profiling.errors import ManifestError, did_you_mean
 from profiling.labels import EMOTIONS, GENDERS, map_labels, parse_ages
 from profiling.provenance import atomic_write, signature
@@ -155,41 +154,6 @@ def read_manifest(path: Path) -> pd.DataFrame:
     if "age_years" in text.columns:
         text["age_years"] = parse_ages(text["age_years"], what=f"age_years of {path}")
     return check_manifest(conform(text), str(path))
-
-
-def read_text_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """A table with every cell as text (ids keep their leading zeros), stripped; empty cells are None.
-
-    Raises:
-        ManifestError: missing, not a table, or a column named twice.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        frame = pd.read_csv(
-            io.StringIO(text),
-            dtype=object,
-            sep=separator,
-            keep_default_na=False,
-            index_col=False,
-            header=None,
-        )
-    except (OSError, UnicodeDecodeError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise ManifestError(f"{path}: cannot be read as a table: {error}") from error
-    header = [str(name).strip() for name in frame.iloc[0]]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise ManifestError(f"{path}: column {twice[0]!r} appears twice")
-    columns = {name: [_cell(value) for value in frame[i].iloc[1:]] for i, name in enumerate(header)}
-    return pd.DataFrame(columns, dtype=object)
-
-
-def _cell(value: object) -> str | None:
-    return (value.strip() or None) if isinstance(value, str) else None
-
-
-def resolve(path: str, folder: Path) -> str:
-    """Absolute path of a cell: ``~`` expanded, relative to ``folder``; links are kept as they are."""
-    return os.path.normpath(folder.absolute() / Path(path).expanduser())
 
 
 def write_manifest(table: pd.DataFrame, path: Path) -> None:

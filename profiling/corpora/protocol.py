@@ -151,6 +151,6 @@ def assert_no_overlap(train: pd.DataFrame, heldout: pd.DataFrame) -> None:
             where = heldout[heldout[column].isin(shared)]
             named = where["speaker_id" if column == "speaker_id" else "utt_id"]
             raise SplitError(
-                f"{len(shared)} {what} of held-out {shown(where['corpus'])} are in the training corpora, too: "
+                f"{len(shared)} {what} of held-out {shown(where['corpus'])} are in the training corpora: "
                 f"{shown(named)}; hold out another corpus or other speakers"
             )
