@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from profiling.backbones.batches import check_request
 from profiling.backbones.contract import Contract, Layout, probed
 from profiling.backbones.device import check_precision, resolve_device
 from profiling.backbones.hub import WeightsFile, locate
@@ -18,7 +19,6 @@ from profiling.backbones.probe import probe, split
 from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
 from profiling.backbones.scripted import ScriptedNetwork, check_archive
 from profiling.config import BackboneConfig
-from profiling.errors import BackboneError, did_you_mean
 
 
 class Ecapa2:
@@ -78,25 +78,16 @@ class Ecapa2:
         Raises:
             ValueError: an unknown label, no waveform, a waveform too short, or mixed lengths.
         """
+        check_request(waveforms, layers, self.layers, self.min_samples)
         asked = [label for label in self.layers if label in layers]
-        self._check(waveforms, layers)
         label = "|".join(asked)
         if self.batching == "single":
             rows = [self._network(np.stack([waveform]), label) for waveform in waveforms]
             return split(np.concatenate(rows), asked)
-        return split(self._network(np.stack(list(waveforms)), label), asked)
-
-    def _check(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> None:
-        for label in layers:
-            if label not in self.layers:
-                raise ValueError(f"no layer {label!r}; {did_you_mean(label, self.layers)}")
-        if not waveforms or not layers:
-            raise ValueError(f"{len(waveforms)} waveforms and {len(layers)} layers: at least one of each")
         lengths = sorted({len(waveform) for waveform in waveforms})
-        if lengths[0] < self.min_samples:
-            raise ValueError(f"{lengths[0]} samples, shortest accepted is {self.min_samples}")
-        if len(lengths) > 1 and self.batching != "single":
+        if len(lengths) > 1:
             raise ValueError(f"lengths {lengths} in one batch: padding would change the numbers")
+        return split(self._network(np.stack(list(waveforms)), label), asked)
 
 
 def _training(network: ScriptedNetwork, weights: WeightsFile) -> Training:
