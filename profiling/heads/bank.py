@@ -48,7 +48,9 @@ class Bank(nn.Module):
     def __init__(self, specs: Sequence[HeadSpec], stream: Layers) -> None:
         super().__init__()
         if len({spec.labels for spec in specs}) != 1:
-            raise ValueError("the heads of a bank share one target: their labels differ, or there are no heads")
+            raise ValueError(
+                "the heads of a bank share one target: their labels differ, or there are no heads"
+            )
         self.specs = tuple(specs)
         self.names = unique_names(specs)
         self.kind, self.labels = specs[0].kind, specs[0].labels
@@ -59,7 +61,7 @@ class Bank(nn.Module):
         self.register_buffer("diverged", torch.zeros(len(specs), dtype=torch.bool))
         self.register_buffer("update", torch.ones(len(specs), dtype=torch.bool))
         self.register_buffer("folds", torch.tensor([spec.fold for spec in specs]))
-        self.register_buffer("order", torch.tensor(sum(members, [])).argsort())
+        self.register_buffer("order", torch.tensor([i for own in members for i in own]).argsort())
 
     def groups(self) -> Iterator[Group]:
         """The stacks of heads of equal shape."""
@@ -104,7 +106,7 @@ class Bank(nn.Module):
 
     @torch.no_grad()
     def predictions(self, features: Tensor) -> Tensor:
-        """(heads, batch) class numbers (int64) or years (float32); -1 or NaN where an output is not finite."""
+        """(heads, batch) class numbers (int64) or years (float32); -1 or NaN where not finite."""
         outputs = self(features)
         if self.kind == "regression":
             years = self.objective.years(outputs)

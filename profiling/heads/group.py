@@ -41,8 +41,12 @@ class Group(nn.Module):
         self.columns = column_slices(stream, specs[0].layers)
         self.scaler = Scaler.identity(specs[0].dim)
         maps = [initial_maps(spec) for spec in specs]
-        self.weights = nn.ParameterList(torch.stack([w for w, _ in level]) for level in zip(*maps, strict=True))
-        self.biases = nn.ParameterList(torch.stack([b for _, b in level]) for level in zip(*maps, strict=True))
+        self.weights = nn.ParameterList(
+            torch.stack([w for w, _ in level]) for level in zip(*maps, strict=True)
+        )
+        self.biases = nn.ParameterList(
+            torch.stack([b for _, b in level]) for level in zip(*maps, strict=True)
+        )
         self.register_buffer("members", torch.tensor(members))
         self.register_buffer("rates", torch.tensor([spec.dropout for spec in specs]))
         self.idle = False  # all heads frozen: no need to compute

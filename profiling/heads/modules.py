@@ -34,7 +34,8 @@ class Head(nn.Module):
         self.target = Scaler.identity(1) if spec.kind == "regression" else None
         self.maps = nn.ModuleList()
         for weight, bias in initial_maps(spec):
-            affine = skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+            # without PyTorch's own initial weights: they would draw from the global generator
+            affine = skip_init(nn.Linear, weight.shape[1], weight.shape[0])  # type: ignore[no-untyped-call]
             affine.weight.data, affine.bias.data = weight, bias
             self.maps.append(affine)
 
@@ -54,7 +55,8 @@ class Head(nn.Module):
             features: (n, dim) float32, the columns of ``spec.layers``.
 
         Returns:
-            Classification: (n, classes) probabilities in the order of ``spec.labels``. Regression: (n,) years.
+            Classification: (n, classes) probabilities in the order of ``spec.labels``.
+            Regression: (n,) years.
 
         Raises:
             ValueError: another number of columns.
@@ -62,7 +64,7 @@ class Head(nn.Module):
         rows = torch.as_tensor(features)
         if rows.ndim != 2 or rows.shape[1] != self.spec.dim:
             raise ValueError(f"features are {tuple(rows.shape)}, this head reads (n, {self.spec.dim})")
-        pieces = [self._answers(piece) for piece in rows.split(_PIECE_ROWS)]
+        pieces = [self._answers(piece) for piece in torch.split(rows, _PIECE_ROWS)]
         return np.concatenate([piece.cpu().numpy() for piece in pieces])
 
     def _answers(self, features: Tensor) -> Tensor:

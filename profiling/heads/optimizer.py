@@ -31,7 +31,7 @@ class BankAdamW(Optimizer):
         self.bank = bank
         super().__init__([_rates(group) for group in bank.groups()], {"betas": betas, "eps": eps})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401
         """One step of every head in ``bank.update``; ``closure`` computes loss and gradients first."""
         loss = None
         if closure is not None:
@@ -61,7 +61,9 @@ class BankAdamW(Optimizer):
         self.bank.mark_diverged(bad)
         return update[members] & finite
 
-    def _update(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor, taking_part: Tensor) -> None:
+    def _update(
+        self, group: dict[str, Any], parameter: Tensor, gradient: Tensor, taking_part: Tensor
+    ) -> None:
         beta_1, beta_2 = group["betas"]
         state = self.state[parameter]
         if not state:
@@ -76,14 +78,18 @@ class BankAdamW(Optimizer):
         size = rate / (1 - beta_1**steps)
         root = (1 - beta_2**steps).sqrt()
         parameter.mul_(_like(1 - rate * group["weight_decay"], parameter))
-        parameter.sub_(_like(size, parameter) * first / (second.sqrt() / _like(root, parameter) + group["eps"]))
+        parameter.sub_(
+            _like(size, parameter) * first / (second.sqrt() / _like(root, parameter) + group["eps"])
+        )
 
 
 def _rates(group: Group) -> dict[str, Any]:
     device = group.members.device
 
     def per_head(values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64, device=device)  # 1 - 0.999**t loses digits in float32
+        return torch.tensor(
+            values, dtype=torch.float64, device=device
+        )  # 1 - 0.999**t loses digits in float32
 
     return {
         "params": list(group.parameters()),

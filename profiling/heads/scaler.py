@@ -134,7 +134,9 @@ def _pieces(
         piece = np.asarray(source.take(indices), dtype=np.float64)
         if not np.isfinite(piece).all():
             row, column = np.argwhere(~np.isfinite(piece))[0]
-            raise StoreError(f"feature row {indices[row]}, column {column} is {piece[row, column]}, not finite")
+            raise StoreError(
+                f"feature row {indices[row]}, column {column} is {piece[row, column]}, not finite"
+            )
         yield indices, piece
 
 

@@ -52,7 +52,9 @@ class HeadSpec:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise ConfigError(f"head.name={self.architecture}: {did_you_mean(self.architecture, ARCHITECTURES)}")
+            raise ConfigError(
+                f"head.name={self.architecture}: {did_you_mean(self.architecture, ARCHITECTURES)}"
+            )
         self._check_shape()
         self._check_loss()
 
@@ -97,7 +99,9 @@ class HeadSpec:
         """
         names = {field.name for field in fields(cls)}
         if odd := sorted(names ^ set(data)):
-            raise BundleError(f"head spec: field {odd[0]!r} is missing or unknown; fields are {sorted(names)}")
+            raise BundleError(
+                f"head spec: field {odd[0]!r} is missing or unknown; fields are {sorted(names)}"
+            )
         layers = tuple((str(label), int(dim)) for label, dim in data["layers"])
         sequences = {"layers": layers, "labels": tuple(data["labels"]), "hidden": tuple(data["hidden"])}
         return cls(**{**data, **sequences})

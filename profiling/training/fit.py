@@ -1,0 +1,182 @@
+"""Trains a bank with a quiet Lightning trainer and says how each head ended."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from profiling.config import TrainerConfig
+from profiling.errors import ConfigError
+from profiling.heads.bank import Bank
+from profiling.training.best import Best
+from profiling.training.data import BankData
+from profiling.training.interruption import Interruption
+from profiling.training.module import BankModule
+from profiling.training.progress import Progress
+from profiling.training.quiet import quiet_lightning
+
+
+@dataclass(frozen=True)
+class HeadResult:
+    """How one head ended.
+
+    Attributes:
+        name: the head's name in the bank.
+        status: ``finished`` (all epochs), ``stopped`` (patience), ``diverged`` or ``interrupted``.
+        best_score: validation score of the parameters the head has now; None where it never had one.
+        best_epoch: the epoch they are from, from 1; None where there was no score.
+        epochs: epochs with a validation score in which it was trained.
+    """
+
+    name: str
+    status: str
+    best_score: float | None
+    best_epoch: int | None
+    epochs: int
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How the training of a bank ended.
+
+    Attributes:
+        status: ``finished`` or ``interrupted``.
+        score: name of the validation score, ``uar`` or ``mae``.
+        epochs: epochs that were begun.
+        seconds: wall-clock time.
+        heads: in the order of the bank.
+    """
+
+    status: str
+    score: str
+    epochs: int
+    seconds: float
+    heads: tuple[HeadResult, ...]
+
+
+def fit_bank(
+    bank: Bank, data: BankData, config: TrainerConfig, run_folder: Path, *, force_progress: bool = False
+) -> FitResult:
+    """Fits statistics on train rows, trains, and leaves every head at its best validated epoch.
+
+    The bank is on the CPU and in evaluation mode afterwards. Curves are in ``<run_folder>/logs``.
+
+    Args:
+        bank: changed in place.
+        data: features, targets and folds.
+        config: ``trainer.*``.
+        run_folder: where the logs go.
+        force_progress: show the bar even where stderr is no terminal.
+
+    Raises:
+        ConfigError: a device that is not here.
+        SplitError: train rows that teach nothing.
+        KeyboardInterrupt: a second SIGINT; the first one ends with status ``interrupted``.
+    """
+    started = time.monotonic()
+    device = training_device(config.device)
+    bank.fit_statistics(data.source, data.targets, data.train)
+    bar = config.progress and (force_progress or sys.stderr.isatty())
+    progress = Progress(config.max_epochs) if bar else None
+    module = BankModule(bank, config.patience)
+    data.device = device
+    interruption = Interruption()
+    with interruption, quiet_lightning(), deterministic(), closing(progress) if progress else nullcontext():
+        callbacks = [interruption, *([progress] if progress else [])]
+        trainer = build_trainer(config, device, loggers(config, run_folder / "logs"), callbacks)
+        trainer.fit(module, datamodule=data)
+    module.best.restore()
+    bank.cpu().eval()
+    result = fit_result(
+        module.best, trainer.current_epoch, interruption.requested, time.monotonic() - started
+    )
+    if interruption.requested:
+        sys.stderr.write(f"interrupted in epoch {result.epochs}; every head is at its best validated epoch\n")
+    return result
+
+
+def build_trainer(
+    config: TrainerConfig, device: torch.device, logs: list[Logger], callbacks: list[pl.Callback]
+) -> pl.Trainer:
+    """A trainer that trains and validates, and nothing else."""
+    return pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1 if device.index is None else [device.index],
+        max_epochs=config.max_epochs,
+        logger=logs,
+        callbacks=callbacks,
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        deterministic=True,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def loggers(config: TrainerConfig, folder: Path) -> list[Logger]:
+    """CSV always, TensorBoard if asked; curves of an earlier fit in the same folder are replaced."""
+    for old in (*folder.glob("csv/metrics.csv"), *folder.glob("tensorboard/events.out.tfevents.*")):
+        old.unlink()
+    logs: list[Logger] = [CSVLogger(folder, name="", version="csv", flush_logs_every_n_steps=1)]
+    if config.tensorboard:
+        logs.append(TensorBoardLogger(folder, name="", version="tensorboard"))
+    return logs
+
+
+def training_device(asked: str) -> torch.device:
+    """``auto | cpu | cuda | cuda:N`` as a device that is here.
+
+    Raises:
+        ConfigError: an unknown name, or no such device.
+    """
+    count = torch.cuda.device_count()
+    if asked == "auto":
+        return torch.device("cuda" if count else "cpu")
+    valid = ["cpu", "cuda"] + [f"cuda:{index}" for index in range(count)]
+    if asked not in valid or (asked == "cuda" and not count):
+        raise ConfigError(f"trainer.device={asked}: not here; {count} CUDA device(s) found, cpu always works")
+    return torch.device(asked)
+
+
+def fit_result(best: Best, epochs: int, interrupted: bool, seconds: float) -> FitResult:
+    """Reads the end of a training from its tensors."""
+    heads = []
+    for index, name in enumerate(best.bank.names):
+        score, epoch = float(best.score[index]), int(best.epoch[index])
+        known = not math.isnan(score)
+        status = _status(best, index, interrupted)
+        heads.append(
+            HeadResult(
+                name, status, score if known else None, epoch if known else None, int(best.epochs[index])
+            )
+        )
+    status = "interrupted" if interrupted else "finished"
+    return FitResult(status, best.name, epochs, seconds, tuple(heads))
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Takes back the process-wide switch that a deterministic trainer turns on."""
+    before = torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def _status(best: Best, index: int, interrupted: bool) -> str:
+    if best.bank.diverged[index]:
+        return "diverged"
+    if not best.bank.active[index]:
+        return "stopped"
+    return "interrupted" if interrupted else "finished"
