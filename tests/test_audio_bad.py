@@ -100,6 +100,14 @@ def test_truncated(tmp_path: Path, suffix: str, share: float) -> None:
     assert error.stage == "decode"
 
 
+def test_a_flac_that_promises_more_than_comes_or_than_memory_holds(tmp_path: Path) -> None:
+    data = bytearray(encode(tone(), 16_000, "flac"))
+    assert int.from_bytes(data[21:26], "big") & (2**36 - 1) == 16_000, "the total in STREAMINFO"
+    for total in (20_000, 2**36 - 1):
+        data[21:26] = ((data[21] >> 4 << 36) + total).to_bytes(5, "big")
+        assert refused(written(tmp_path / "a.flac", bytes(data))).stage == "decode"
+
+
 @pytest.mark.parametrize("share", [0.3, 0.95])
 def test_a_truncated_mp3_without_frame_count(tmp_path: Path, share: float) -> None:
     data = without_xing(encode(speechlike(3.0), 16_000, "mp3"))

@@ -101,6 +101,8 @@ def _read(file: sf.SoundFile, start: int, stop: int) -> Samples:
         samples: Samples = file.read(stop - start + skipped, dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
         raise DamagedError(f"damaged or truncated: libsndfile says {error.error_string}") from None
+    except (MemoryError, ValueError):  # numpy refuses the array
+        raise DamagedError(f"damaged: the header promises {stop} samples, more than memory holds") from None
     if len(samples) < stop - start + skipped:
         came = start - skipped + len(samples)
         raise DamagedError(f"truncated: {stop} samples were to come, the decoder stopped at {came}")
