@@ -138,7 +138,7 @@ def test_a_class_of_one_speaker_gives_no_interval(count: int) -> None:
         truth * 10, random.random((count * 10, 2)), ["f", "m"], [f"s{i}" for i in range(count)] * 10, truth
     )
     assert score["metrics"]["uar"]["low"] is None
-    assert score["metrics"]["uar"]["reason"] == "undefined once a single speaker is left out"
+    assert score["metrics"]["uar"]["reason"] == "undefined or perfect once a single speaker is left out"
     assert score["metrics"]["wa"]["low"] is not None
     assert score["per_class_recall"]["m"]["reason"] == "too few speakers: 1, at least 5 needed"
     assert score["per_class_recall"]["f"]["speakers"] == count - 1
@@ -175,7 +175,8 @@ def test_coverage_is_near_nominal(speakers: int) -> None:
     truth = float(uar(genders(50_000, 50_000, 20, random).sum(0)))
     estimand = Estimand(uar, 0.0, 1.0, half)
     covered = coverage(lambda: genders(half, speakers - half, 20, random), estimand, truth, 700)
-    assert 0.90 <= covered <= 0.99
+    # two speakers of a class leave one degree of freedom: too wide rather than too narrow
+    assert 0.90 <= covered <= (0.99 if speakers >= 10 else 1.0)
     errors = abs(np.subtract(*ages(50_000, 10, 0)[:2])).mean()
     seeds = iter(range(10_000))
 

@@ -128,13 +128,18 @@ def speaker_intervals(
 
 def _interval(statistics: Array, estimand: Estimand, resampled: Array | None, level: float) -> Interval:
     count = len(statistics)
-    left_out = estimand.metric(statistics.sum(0) - statistics)  # (speakers,) each without one speaker
+    left_out = _scaled(estimand, estimand.metric(statistics.sum(0) - statistics))  # (speakers,)
     reason = _why_none(left_out)
     if reason:
         return no_interval(reason, count)
     if resampled is not None and _rarest(estimand, count) >= BOOTSTRAP_SPEAKERS:
         return _percentile(estimand.metric(resampled), count, level)
-    return _jackknife(estimand.metric(statistics.sum(0)), left_out, estimand, level)
+    return _jackknife(_scaled(estimand, estimand.metric(statistics.sum(0))), left_out, estimand, level)
+
+
+def _scaled(estimand: Estimand, values: Array) -> Array:
+    with np.errstate(divide="ignore"):  # a correlation of exactly 1 becomes infinite: no interval
+        return np.arctanh(values) if estimand.fisher else values
 
 
 def _rarest(estimand: Estimand, count: int) -> int:
@@ -148,7 +153,7 @@ def no_interval(reason: str, speakers: int | None) -> Interval:
 
 def _why_none(left_out: Array) -> str | None:
     if not np.isfinite(left_out).all():  # such as the recall of a class that one speaker has
-        return "undefined once a single speaker is left out"
+        return "undefined or perfect once a single speaker is left out"
     if np.ptp(left_out) <= 1e-12 * np.abs(left_out).max():
         return "no spread over speakers to estimate it from"
     return None
@@ -163,8 +168,6 @@ def _percentile(values: Array, count: int, level: float) -> Interval:
 
 def _jackknife(value: Array, left_out: Array, estimand: Estimand, level: float) -> Interval:
     count = len(left_out)
-    if estimand.fisher:
-        value, left_out = np.arctanh(value), np.arctanh(left_out)
     error = np.sqrt((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2))
     # Recalls of classes with different speakers are averaged: Welch's lower bound of the freedom.
     half = stats.t.ppf((1 + level) / 2, _rarest(estimand, count) - 1) * error

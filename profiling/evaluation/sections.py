@@ -1,0 +1,242 @@
+"""What a report says, as data: sections of blocks. How it looks is the renderer's (``report.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from profiling.evaluation.result import CorpusUsed, Part, Result, parts, remark
+from profiling.evaluation.summary import NAMES, no_interval_text, number_text, value_text, verdict
+
+ECAPA2_CITATION = (
+    "J. Thienpondt and K. Demuynck, ECAPA2: A Hybrid Neural Network Architecture and Training Strategy for "
+    "Robust Speaker Embeddings, IEEE ASRU 2023, arXiv 2401.08342"
+)
+ECAPA2_LICENCE = (
+    "ECAPA2 is licensed CC-BY-NC-4.0: its features, and what is trained on them, are for non-commercial use"
+)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of plain text; ``strong``: what nobody may overlook."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of plain text cells under a head."""
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file beside the report, with what it shows in words."""
+
+    file: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to copy."""
+
+    text: str
+
+
+Block = Paragraph | Table | Picture | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what is under it."""
+
+    title: str
+    blocks: list[Block]
+
+
+def sections(result: Result, pictures: Mapping[str, list[Picture]]) -> list[Section]:
+    """The whole report, the answer first.
+
+    Args:
+        result: content of ``metrics.json``.
+        pictures: part key (``result.Part.key``) -> its pictures.
+    """
+    found = [_answer(result)]
+    found += [_detail(part, pictures.get(part.key, [])) for part in parts(result)]
+    return [*found, _data(result), _backbone(result), _origin(result)]
+
+
+def _answer(result: Result) -> Section:
+    blocks: list[Block] = []
+    said = remark(result)
+    if said:
+        blocks.append(Paragraph(said, strong=True))
+    if not result["split"]["speaker_independent"]:
+        blocks.append(
+            Paragraph("speaker_independent: false. Speakers are in training and scoring", strong=True)
+        )
+    blocks.append(Paragraph(_trained(result)))
+    blocks += [Paragraph(_sentence(part, result)) for part in parts(result)]
+    blocks.append(_score_table(result))
+    blocks.append(Paragraph(_reading(result)))
+    return Section(f"{_capital(result['task']['name'])}: the answer", blocks)
+
+
+def _trained(result: Result) -> str:
+    task, head, train = result["task"], result["head"]["name"], result["split"]["counts"]["train"]
+    corpora = ", ".join(corpus["corpus"] for corpus in result["data"] if corpus["role"] == "train")
+    labels = f" ({', '.join(task['labels'])})" if task["labels"] else ""
+    tried = "nothing was selected"
+    if result["candidates"] > 1:
+        tried = f"it is the best of {result['candidates']} candidates on validation"
+    return (
+        f"The head {head} on {', '.join(result['layers'])} of {result['backbone']['name']} was trained to "
+        f"tell {task['name']}{labels} on {_amount(train)} from {corpora}; {tried}."
+    )
+
+
+def _sentence(part: Part, result: Result) -> str:
+    score, unit = part.score, result["task"]["unit"]
+    metric = "mae" if "mae" in score["metrics"] else "uar"
+    suffix = f" {unit}" if unit else ""
+    own = value_text(metric, score["metrics"][metric]) + suffix
+    constant = number_text(metric, score["constant"][metric]) + suffix
+    text = (
+        f"{_capital(part.title)}: {NAMES[metric]} {own}; a constant answer has {constant}: {verdict(score)}."
+    )
+    why = no_interval_text(score)
+    text += f" {_capital(why)}." if why else ""
+    return text + (_heldout_note(part.corpus, result) if part.corpus else "")
+
+
+def _heldout_note(corpus: str, result: Result) -> str:
+    heldout = result["scores"]["heldout"][corpus]
+    note = f" Scored {heldout['scored']} of {heldout['asked']} utterances"
+    if heldout["shared_labels"]:
+        note += f", shared labels {', '.join(heldout['shared_labels'])}"
+    if heldout["not_scored"]:
+        left_out = ", ".join(f"{label} {count}" for label, count in heldout["not_scored"].items())
+        note += f"; not scored, as the head does not know them: {left_out}"
+    return note + f"; this corpus was scored {_times(heldout['times_scored'])} by this run."
+
+
+def _amount(counts: Mapping[str, int]) -> str:
+    speakers = counts["speakers"]
+    return f"{counts['utterances']} utterances of {speakers} speaker{'s' if speakers != 1 else ''}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _score_table(result: Result) -> Table:
+    shown = list(parts(result))
+    metrics = list(shown[0].score["metrics"]) if shown else []
+    head = ["part", "utterances", "speakers"]
+    for metric in metrics:
+        head += [NAMES[metric], "constant"] if _has_constant(shown, metric) else [NAMES[metric]]
+    rows = []
+    for part in shown:
+        row = [part.title, str(part.score["n"]), _count(part.score["speakers"])]
+        for metric in metrics:
+            row.append(value_text(metric, part.score["metrics"][metric]))
+            if _has_constant(shown, metric):
+                row.append(number_text(metric, part.score["constant"][metric]))
+        rows.append(tuple(row))
+    return Table(tuple(head), rows)
+
+
+def _has_constant(shown: list[Part], metric: str) -> bool:
+    return metric in shown[0].score["constant"]
+
+
+def _reading(result: Result) -> str:
+    text = "Brackets are 95 % intervals over speakers, not over utterances. "
+    if result["task"]["kind"] == "regression":
+        return text + (
+            "The constant answers the median age of the training rows (for RMSE their mean); skill is "
+            "1 - MAE / MAE of the constant: 0 is no better than never listening."
+        )
+    return text + (
+        "The constant always answers the most frequent training label. Masked: the head chooses among "
+        "the labels both sides know; open: among all of its own."
+    )
+
+
+def _detail(part: Part, pictures: list[Picture]) -> Section:
+    score = part.score
+    blocks: list[Block] = list(pictures)
+    if "bands" in score:
+        rows = [
+            (
+                band["name"],
+                str(band["n"]),
+                _count(band["speakers"]),
+                value_text("mae", band["metrics"]["mae"]),
+                number_text("mae", band["constant_mae"]),
+                value_text("skill", band["metrics"]["skill"]),
+            )
+            for band in score["bands"]
+        ]
+        blocks.append(Table(("age", "utterances", "speakers", "MAE", "constant", "skill"), rows))
+    return Section(_capital(part.title), blocks)
+
+
+def _data(result: Result) -> Section:
+    rows = [_corpus_row(corpus) for corpus in result["data"]]
+    head = ("corpus", "role", "utterances", "speakers", "hours", "licence", "citation")
+    counts = result["split"]["counts"]
+    split = "; ".join(f"{name} {_amount(one)}" for name, one in counts.items())
+    independent = str(result["split"]["speaker_independent"]).lower()
+    text = f"Split {result['split']['kind']}: {split}. speaker_independent: {independent}."
+    return Section("Data", [Table(head, rows), Paragraph(text)])
+
+
+def _corpus_row(corpus: CorpusUsed) -> tuple[str, ...]:
+    hours = "unknown" if corpus["hours"] is None else f"{corpus['hours']:.2f}"
+    known = (corpus["licence"] or "not stated", corpus["citation"] or "not stated")
+    return (
+        corpus["corpus"],
+        corpus["role"],
+        str(corpus["utterances"]),
+        _count(corpus["speakers"]),
+        hours,
+        *known,
+    )
+
+
+def _backbone(result: Result) -> Section:
+    backbone = result["backbone"]
+    sha256 = backbone["weights_sha256"] or "none"
+    blocks: list[Block] = [
+        Paragraph(f"{backbone['name']}, training: {backbone['training']}, weights sha256 {sha256}.")
+    ]
+    if backbone["licence"]:
+        blocks.append(Paragraph(f"Licence: {backbone['licence']}."))
+    if backbone["training"] == "released":
+        blocks += [Paragraph(ECAPA2_LICENCE + "."), Paragraph(f"Please cite: {ECAPA2_CITATION}.")]
+    elif backbone["name"] == "ecapa2":  # a file the user named
+        terms = f"If that file derives from the released ECAPA2: {ECAPA2_LICENCE}. Cite: {ECAPA2_CITATION}."
+        blocks.append(Paragraph(terms))
+    return Section("Backbone", blocks)
+
+
+def _origin(result: Result) -> Section:
+    environment = result["environment"]
+    packages = environment.get("packages", {})
+    rows = [("python", str(environment.get("python"))), ("platform", str(environment.get("platform")))]
+    rows += [(name, str(version)) for name, version in sorted(packages.items()) if version]
+    return Section("How to get this again", [Code(result["command"]), Table(("what", "version"), rows)])
+
+
+def _count(number: int | None) -> str:
+    return "ids missing" if number is None else str(number)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
