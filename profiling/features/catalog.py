@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,13 @@ from profiling.features.view import Located
 _RETRIES = 20
 
 
+class Facts(NamedTuple):
+    """What was noted about a row: flags joined by ``|``, and the audio's seconds."""
+
+    flags: str
+    duration_s: float
+
+
 class Catalog:
     """A snapshot. Shards are immutable, so those already open are kept by :meth:`refreshed`.
 
@@ -30,7 +39,7 @@ class Catalog:
 
     def __init__(self, folder: Path, spec: Spec, shards: Mapping[str, Shard] | None = None) -> None:
         self._folder = folder
-        self._spec = spec
+        self.spec = spec
         self._by_name = dict(sorted((shards or {}).items()))
         self._tables: dict[tuple[int, ...], _Table] = {}
         self.shards = list(self._by_name.values())
@@ -50,24 +59,16 @@ class Catalog:
                 opened = {name: self._open(name) for name in names}
             except FileNotFoundError:
                 continue  # merged into another shard, which was published first: list again
-            return Catalog(self._folder, self._spec, opened)
+            return Catalog(self._folder, self.spec, opened)
         raise StoreError(f"{self._folder}: shards vanished during each of {_RETRIES} attempts to open them")
 
     def _open(self, name: str) -> Shard:
         known = self._by_name.get(name)
-        return known if known is not None else open_shard(self._folder / name, self._spec)
+        return known if known is not None else open_shard(self._folder / name, self.spec)
 
     def locate(self, words: KeyArray, labels: Sequence[str]) -> dict[str, Located]:
         """Where each layer of each key is: in the first shard by name that has it; row -1 where none has."""
-        found = {}
-        for label in labels:
-            table = self._table(label)
-            at = table.index.find(words)
-            inside = at >= 0
-            shard, row = np.full(len(words), -1), np.full(len(words), -1)
-            shard[inside], row[inside] = table.shard[at[inside]], table.row[at[inside]]
-            found[label] = Located(self.shards, shard, row)
-        return found
+        return {label: self._place(self._table(label), words) for label in labels}
 
     def has(self, words: KeyArray, labels: Sequence[str]) -> NDArray[np.bool_]:
         """(n,) whether each key has all the layers."""
@@ -79,18 +80,28 @@ class Catalog:
     def rows_with(self, labels: Sequence[str]) -> KeyArray:
         """(n, 6) distinct keys that have all the layers."""
         first = self._table(labels[0])
-        words = first.words[first.index.first_rows()]
+        words = first.words[first.distinct]
         complete: KeyArray = words[self.has(words, labels[1:])]
         return complete
 
-    def flags(self, words: KeyArray) -> list[str | None]:
-        """(n,) flags joined by ``|`` of each key's first row, None for unknown keys."""
-        table = self._build(tuple(range(len(self.shards))))
-        at = table.index.find(words)
-        columns = {
-            number: self.shards[number].flags for number in np.unique(table.shard[at[at >= 0]]).tolist()
+    def facts(self, words: KeyArray) -> list[Facts | None]:
+        """(n,) what was noted about each key in its first shard, None for unknown keys."""
+        found = self._place(self._build(tuple(range(len(self.shards)))), words)
+        notes = {
+            number: (self.shards[number].flags, self.shards[number].durations_s)
+            for number in np.unique(found.shard[found.shard >= 0]).tolist()
         }
-        return [columns[int(table.shard[i])][int(table.row[i])] if i >= 0 else None for i in at.tolist()]
+        return [
+            Facts(notes[shard][0][row], float(notes[shard][1][row])) if row >= 0 else None
+            for shard, row in zip(found.shard.tolist(), found.row.tolist(), strict=True)
+        ]
+
+    def _place(self, table: _Table, words: KeyArray) -> Located:
+        at = table.index.find(words)
+        inside = at >= 0
+        shard, row = np.full(len(words), -1), np.full(len(words), -1)
+        shard[inside], row[inside] = table.shard[at[inside]], table.row[at[inside]]
+        return Located(self.shards, shard, row)
 
     def _table(self, label: str) -> _Table:
         return self._build(tuple(i for i, shard in enumerate(self.shards) if label in shard.layers))
@@ -112,6 +123,11 @@ class _Table:
         self.shard = np.repeat(np.asarray(numbers, np.int64), sizes)
         self.row = np.concatenate([np.empty(0, np.int64), *(np.arange(size) for size in sizes)])
         self.index = RowIndex(self.words)
+
+    @cached_property
+    def distinct(self) -> NDArray[np.int64]:
+        """Rows whose key occurs in no earlier row."""
+        return self.index.first_rows()
 
 
 def list_shards(folder: Path) -> set[str]:

@@ -25,6 +25,7 @@ from profiling.features.spec import Spec
 SUFFIX = ".arrow"
 NAME_DIGITS = 16  # hex digits of the content's sha256 in a shard's name
 LAYER_PREFIX = "layer:"
+FLAG_SEPARATOR = "|"
 KEY_FIELD = b"profiling.key_sha256"
 
 Values = NDArray[Any]  # (rows, dim) float32 or float16

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from profiling.errors import StoreError, did_you_mean
 from profiling.features.catalog import Catalog
 from profiling.features.key import SCHEMA_VERSION, FeatureKey, RowKey, describe_keys, pack_keys, unpack_keys
+from profiling.features.shard import FLAG_SEPARATOR
 from profiling.features.spec import FILE_NAME, Spec, check_spec, read_spec, write_spec
 from profiling.features.view import SAMPLE_ROWS, FeatureView
 from profiling.features.writer import ShardWriter
@@ -151,7 +152,8 @@ class FeatureStore:
         lost = np.any([found.row < 0 for found in located.values()], axis=0)
         if lost.any():
             raise self._lost([keys[i] for i in np.flatnonzero(lost).tolist()], len(keys), list(dims))
-        view = FeatureView(located, dims, self.key.dtype if as_stored else np.float32)
+        dtype = self.key.dtype if as_stored else "float32"
+        view = FeatureView(located, dims, self.key.dtype, dtype)
         view.verify(_positions(len(keys), verify))
         return view
 
@@ -172,10 +174,11 @@ class FeatureStore:
         Raises:
             StoreError: rows that are not there.
         """
-        flags = self.refresh().flags(pack_keys(keys))
-        if lost := [key for key, found in zip(keys, flags, strict=True) if found is None]:
+        facts = self.refresh().facts(pack_keys(keys))
+        if lost := [key for key, fact in zip(keys, facts, strict=True) if fact is None]:
             raise self._lost(lost, len(keys), [])
-        return {key: tuple(found.split("|")) if found else () for key, found in zip(keys, flags, strict=True)}
+        found = {key: fact.flags for key, fact in zip(keys, facts, strict=True) if fact}
+        return {key: tuple(flags.split(FLAG_SEPARATOR)) if flags else () for key, flags in found.items()}
 
     def _dims(self, layers: Sequence[str]) -> dict[str, int]:
         if not layers:

@@ -43,13 +43,16 @@ class FeatureView:
         dtype: of what :meth:`take` returns.
     """
 
-    def __init__(self, located: Mapping[str, Located], dims: Mapping[str, int], dtype: DTypeLike) -> None:
+    def __init__(
+        self, located: Mapping[str, Located], dims: Mapping[str, int], stored: DTypeLike, dtype: DTypeLike
+    ) -> None:
         self.dims = dict(dims)
         ends = np.cumsum(list(self.dims.values())).tolist()
         self.slices = {
             label: slice(end - dim, end) for (label, dim), end in zip(self.dims.items(), ends, strict=True)
         }
         self.dtype = np.dtype(dtype)
+        self._stored = np.dtype(stored)
         self._located = dict(located)
         # label -> its array in each shard; None is never indexed, a located row is in a shard with the layer
         self._arrays: dict[str, list[Any]] = {
@@ -68,7 +71,10 @@ class FeatureView:
         Returns:
             (n, sum of dims), writable, of ``dtype``.
         """
-        rows = [self._rows(label, np.asarray(indices)) for label in self.dims]
+        asked = np.asarray(indices)
+        if not asked.size:
+            asked = asked.astype(np.int64)  # an empty list is made of floats
+        rows = [self._rows(label, asked) for label in self.dims]
         return self._join(chain.from_iterable(zip(*rows, strict=True)), sum(self.dims.values()))
 
     def load(self) -> NDArray[Any]:
@@ -87,10 +93,7 @@ class FeatureView:
     def _join(self, rows: Any, width: int) -> NDArray[Any]:  # noqa: ANN401 - any iterable of (dim,) arrays
         # Rows of a shuffled batch lie in many shards. Joining buffers is what a row costs anyway; indexing
         # shard by shard takes about twice as long at batches of 64.
-        stored = next(
-            (a.dtype for arrays in self._arrays.values() for a in arrays if a is not None), self.dtype
-        )
-        joined = np.frombuffer(bytearray().join(rows), dtype=stored).reshape(-1, width)
+        joined = np.frombuffer(bytearray().join(rows), dtype=self._stored).reshape(-1, width)
         return joined.astype(self.dtype, copy=False)
 
     def verify(self, positions: NDArray[np.int64]) -> None:

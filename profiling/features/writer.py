@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from profiling.errors import StoreError
 from profiling.features.commit import Rows, write_shard
 from profiling.features.key import FeatureKey, KeyArray, RowKey, describe_keys, pack_keys
-from profiling.features.shard import Values, row_checksum
-
-_FLAG_SEPARATOR = "|"
+from profiling.features.shard import FLAG_SEPARATOR, Values, row_checksum
 
 
 class _Row(NamedTuple):
@@ -136,13 +134,13 @@ class ShardWriter:
                 f"this writer stores {'|'.join(sorted(self._dims))}"
             )
         for flag in flags:
-            if _FLAG_SEPARATOR in flag:
-                raise StoreError(f"row {describe_keys([key])}: flag {flag!r} contains {_FLAG_SEPARATOR!r}")
+            if FLAG_SEPARATOR in flag:
+                raise StoreError(f"row {describe_keys([key])}: flag {flag!r} contains {FLAG_SEPARATOR!r}")
         words = pack_keys([key])
         values = [self._stored(key, label, features[label]) for label in self._dims]
         key_bytes = words.tobytes()
         checksums = [row_checksum(label, key_bytes, v) for label, v in zip(self._dims, values, strict=True)]
-        return _Row(words, values, checksums, _FLAG_SEPARATOR.join(sorted(set(flags))), float(duration_s))
+        return _Row(words, values, checksums, FLAG_SEPARATOR.join(sorted(set(flags))), float(duration_s))
 
     def _stored(self, key: RowKey, label: str, vector: NDArray[np.float32]) -> Values:
         """A copy of the vector in the stored type.
