@@ -5,6 +5,7 @@ Thienpondt and Demuynck, "ECAPA2", IEEE ASRU 2023, arXiv 2401.08342. The file's 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from profiling.backbones.probe import probe, split
 from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
 from profiling.backbones.scripted import ScriptedNetwork, check_archive
 from profiling.config import BackboneConfig
+
+_LOG = logging.getLogger(__name__)
 
 
 class Ecapa2:
@@ -57,6 +60,7 @@ class Ecapa2:
         network = ScriptedNetwork(weights.path, device, config.precision)
 
         def measure() -> Contract:
+            _LOG.info("%s: asked once what it does (about 3 s of audio through the network)", weights.path)
             check_archive(weights.path)
             return probe(network, str(weights.path), config.precision)
 
