@@ -65,7 +65,7 @@ def _column(frame: pd.DataFrame, name: str, dtype: str) -> pd.Series:
     if dtype == "object":
         return values.astype(object).where(values.notna(), None)
     if dtype == "float64":
-        return values.astype(dtype)
+        return values.astype("float64")
     return _whole_numbers(values.where(values.notna(), _DEFAULTS[name]), name)
 
 
@@ -85,7 +85,8 @@ def check_manifest(table: pd.DataFrame, source: str) -> pd.DataFrame:
         source: file or corpus, for the message.
 
     Raises:
-        ManifestError: duplicate ids, missing ids or paths, ids without their corpus, impossible spans, no rows.
+        ManifestError: duplicate ids, missing ids or paths, ids without their corpus, impossible spans,
+            no rows.
         LabelError: a label outside its vocabulary, with counts.
     """
     if table.empty:

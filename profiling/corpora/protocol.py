@@ -124,7 +124,7 @@ def summarise(
     base = pd.DataFrame(
         {
             "label": "all" if numeric else rows[column].to_numpy(),
-            "gender": ["unknown" if g is None else g for g in rows["gender"]],
+            "gender": [g if isinstance(g, str) else "unknown" for g in rows["gender"]],
             "speaker": list(speakers),
         }
     )

@@ -16,7 +16,7 @@ from profiling.corpora.protocol import Fold as Fold
 from profiling.corpora.protocol import Mask, check_apart, check_fold, summarise
 from profiling.corpora.protocol import Protocol as Protocol
 from profiling.corpora.protocol import assert_no_overlap as assert_no_overlap
-from profiling.corpora.stratify import Member, Roster, choose, deal, roster
+from profiling.corpora.stratify import Counts, Roster, choose, deal, roster
 from profiling.errors import SplitError
 
 LOSO_BELOW_SPEAKERS = 20  # DESIGN 11: fewer test speakers than this give no honest interval from one split
@@ -98,7 +98,7 @@ def _check_values(rows: pd.DataFrame, column: str) -> None:
 
 
 def _divide(
-    rows: pd.DataFrame, split: SplitConfig, kind: str, who: Roster, position: np.ndarray
+    rows: pd.DataFrame, split: SplitConfig, kind: str, who: Roster, position: Counts
 ) -> tuple[tuple[Fold, ...], Fold]:
     if kind == "official":
         fold = _official(rows, split, who, position)
@@ -109,7 +109,7 @@ def _divide(
     return _rotating(split, kind, who, position)
 
 
-def _official(rows: pd.DataFrame, split: SplitConfig, who: Roster, position: np.ndarray) -> Fold:
+def _official(rows: pd.DataFrame, split: SplitConfig, who: Roster, position: Counts) -> Fold:
     """The publisher's parts; validation taken from the training speakers where there is none."""
     given = rows["split"]
     if given.isna().any():
@@ -130,7 +130,7 @@ def _official(rows: pd.DataFrame, split: SplitConfig, who: Roster, position: np.
     return dataclasses.replace(apart, train=train & ~chosen[position], val=train & chosen[position])
 
 
-def _random(split: SplitConfig, who: Roster, position: np.ndarray) -> Fold:
+def _random(split: SplitConfig, who: Roster, position: Counts) -> Fold:
     everyone = np.ones(len(who.names), dtype=bool)
     test = np.zeros_like(everyone)
     if split.test_fraction > 0:
@@ -139,9 +139,7 @@ def _random(split: SplitConfig, who: Roster, position: np.ndarray) -> Fold:
     return _fold("split", ~test & ~val, val, test, position)
 
 
-def _rotating(
-    split: SplitConfig, kind: str, who: Roster, position: np.ndarray
-) -> tuple[tuple[Fold, ...], Fold]:
+def _rotating(split: SplitConfig, kind: str, who: Roster, position: Counts) -> tuple[tuple[Fold, ...], Fold]:
     """One fold per group of test speakers; validation rotates over the others, the least used first."""
     count = len(who.names)
     if kind == "kfold" and split.folds > count:
@@ -160,6 +158,6 @@ def _rotating(
     return tuple(folds), _fold("final", ~val, val, ~everyone, position)
 
 
-def _fold(name: str, train: Member, val: Member, test: Member, position: np.ndarray) -> Fold:
+def _fold(name: str, train: Mask, val: Mask, test: Mask, position: Counts) -> Fold:
     parts: list[Mask] = [part[position] for part in (train, val, test)]
     return Fold(name, *parts)

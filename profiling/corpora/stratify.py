@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Member = NDArray[np.bool_]  # (speakers, strata)
+Mask = NDArray[np.bool_]  # (speakers,)
+Counts = NDArray[np.int64]  # (speakers,)
 
 MAX_AGE_BANDS = 5
 SPEAKERS_PER_BAND = 8  # below, quantiles of age would be single speakers
@@ -33,7 +35,7 @@ class Roster:
     names: NDArray[np.object_]
     must: Member
     should: Member
-    rank: NDArray[np.int64]
+    rank: Counts
 
 
 def roster(rows: pd.DataFrame, speakers: list[str], column: str, seed: int) -> Roster:
@@ -69,14 +71,17 @@ def age_bands(targets: NDArray[np.float64], speakers: list[str]) -> list[str]:
 
 def _members(speakers: list[str], strata: list[str | None]) -> Member:
     """(speakers, strata) from row-wise labels; a missing one belongs to none."""
-    index = pd.Categorical(speakers, categories=sorted(set(speakers)))
-    crossed = pd.crosstab(index, pd.Series(strata, dtype=object).fillna("").to_numpy(), dropna=False)
-    return np.asarray(crossed.drop(columns="", errors="ignore") > 0)
+    names = sorted(set(speakers))
+    kinds = sorted({stratum for stratum in strata if isinstance(stratum, str)})
+    row, column = ({name: i for i, name in enumerate(listed)} for listed in (names, kinds))
+    members = np.zeros((len(names), len(kinds)), dtype=bool)
+    for speaker, stratum in zip(speakers, strata, strict=True):
+        if isinstance(stratum, str):
+            members[row[speaker], column[stratum]] = True
+    return members
 
 
-def choose(
-    who: Roster, available: Member, fraction: float, reserve: int, used: Member | None = None
-) -> Member:
+def choose(who: Roster, available: Mask, fraction: float, reserve: int, used: Counts | None = None) -> Mask:
     """Picks about ``fraction`` of the available speakers, every class among them where that leaves enough.
 
     Args:
@@ -109,7 +114,7 @@ def choose(
         picked[np.argmax(np.where(allowed, score, -1.0))] = True
 
 
-def deal(who: Roster, folds: int) -> NDArray[np.int64]:
+def deal(who: Roster, folds: int) -> Counts:
     """(speakers,) the fold that tests each speaker: like dealing cards sorted by class, gender and corpus."""
     keys = np.hstack([who.should, who.must]).astype(int)  # lexsort: the last key counts first
     order = np.lexsort((who.rank, *keys.T))

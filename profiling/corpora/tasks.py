@@ -10,11 +10,12 @@ import pandas as pd
 
 from profiling.config import TaskConfig
 from profiling.corpora.assembly import drops_of
-from profiling.corpora.manifest import COLUMNS, shown
+from profiling.corpora.manifest import shown
 from profiling.errors import ConfigError, LabelError, ManifestError, did_you_mean
 from profiling.labels import EMOTION_SCHEMES
 
 CHILD = "child"
+LABEL_COLUMNS = ("age_years", "emotion", "gender")
 
 
 def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str] = ()) -> pd.DataFrame:
@@ -33,10 +34,9 @@ def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str
         ManifestError: no such column, or a corpus without a single label in it.
         LabelError: a label outside ``task.labels``, with counts.
     """
-    if task.column not in COLUMNS:
-        raise ManifestError(
-            f"task.column={task.column}: no such column; {did_you_mean(task.column, COLUMNS)}"
-        )
+    if task.column not in LABEL_COLUMNS:
+        near = did_you_mean(task.column, LABEL_COLUMNS)
+        raise ManifestError(f"task.column={task.column}: no label of a manifest; {near}")
     _check_labelled(table, task)
     dropped: Counter[str] = Counter(table.attrs.get("dropped", {}))
     rows = _count(table, table[task.column].notna(), f"no {task.column}", dropped)
@@ -54,7 +54,7 @@ def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str
 def _check_labelled(table: pd.DataFrame, task: TaskConfig) -> None:
     for corpus, part in table.groupby("corpus", sort=False):
         if part[task.column].isna().all():
-            has = [c for c in ("gender", "age_years", "emotion") if part[c].notna().any()]
+            has = [c for c in LABEL_COLUMNS if part[c].notna().any()]
             raise ManifestError(
                 f"corpus {corpus!r} has no {task.column} in any of its {len(part)} rows, so {task.name} "
                 f"cannot be learned or scored on it; it has {', '.join(has) or 'no labels at all'}"
@@ -98,7 +98,7 @@ def _in_scheme(rows: pd.DataFrame, scheme: str, dropped: Counter[str]) -> pd.Dat
     mapping = EMOTION_SCHEMES[scheme]
     for label in sorted({word for word in rows["label"] if mapping[word] is None}):
         rows = _count(rows, rows["label"] != label, f"not in {scheme}: {label}", dropped)
-    return rows.assign(label=[mapping[word] for word in rows["label"]])
+    return rows.assign(label=rows["label"].map(dict(mapping)).astype(object))
 
 
 def _with_children(rows: pd.DataFrame, task: TaskConfig, dropped: Counter[str]) -> pd.DataFrame:

@@ -71,10 +71,12 @@ def _check_exists(row: Row) -> None:
 
 
 def _check_hash(row: Row) -> None:
+    _check_exists(row)
     _compare(row, hash_file(Path(row.path)))
 
 
 def _check_decodes(row: Row) -> None:
+    _check_exists(row)
     _compare(row, load_audio(Path(row.path), row.start_sample, row.end_sample).audio_sha256)
 
 

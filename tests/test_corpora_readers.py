@@ -1,0 +1,404 @@
+"""Every reader, by one generic test over miniatures in the publishers' layout, and its mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from profiling.corpora.cards import GRADES, card_names, official_speakers, read_card
+from profiling.corpora.manifest import COLUMNS, check_manifest
+from profiling.corpora.reading import read_corpora, read_corpus, reader_names
+from profiling.errors import LabelError, ManifestError
+from profiling.labels import EMOTIONS, GENDERS
+from profiling.provenance import signature
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not decoded here")
+
+
+def write_csv(folder: Path, text: str, name: str = "manifest.csv") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def mini_csv(folder: Path) -> Path:
+    touch(folder, "a/001.wav", "a/002.wav")
+    return write_csv(
+        folder, "path,speaker,gender,age,emotion\na/001.wav,01,f,31,anger\na/002.wav,02,M,,happy\n"
+    )
+
+
+def mini_folder(folder: Path) -> Path:
+    touch(folder, "happy/001.wav", "sad/002.flac", "sad/notes.txt", ".hidden/003.wav")
+    return folder
+
+
+def mini_emodb(folder: Path) -> Path:
+    touch(folder, "wav/03a01Fa.wav", "wav/08b02W.wav", "lablaut/03a01Fa.lablaut")
+    return folder
+
+
+def mini_nemo(folder: Path) -> Path:
+    touch(folder, "samples/EB0_anger_1.wav", "samples/KS0_surprised_90.wav")
+    rows = [
+        "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage",
+        'EB0_anger_1.wav\tanger\t"Lubię czytać.\tlubię czytać\t        EB0\tfemale\t27',
+        "KS0_surprised_90.wav\tsurprised\tNie.\tnie\t        KS0\tmale\t23",
+    ]
+    write_csv(folder, "\n".join(rows) + "\n", "data.tsv")
+    return folder
+
+
+def mini_speechocean762(folder: Path) -> Path:
+    touch(folder, "WAVE/SPEAKER0001/000010011.WAV", "WAVE/SPEAKER0003/000030012.WAV")
+    parts = (("train", "0001", "000010011", "m", 6), ("test", "0003", "000030012", "f", 43))
+    for part, speaker, utterance, sex, age in parts:
+        file = f"WAVE/SPEAKER{speaker}/{utterance}.WAV"
+        lists = {"wav.scp": f"{utterance}\t{file}", "utt2spk": f"{utterance}\t{speaker}"}
+        lists |= {"spk2gender": f"{speaker} {sex}", "spk2age": f"{speaker}\t{age}"}
+        for name, line in lists.items():
+            write_csv(folder / part, line + "\n", name)
+    return folder
+
+
+#: reader -> miniature, and the columns of its first row as the manifest should have them.
+SHOWN = ["utt_id", "speaker_id", "text_id", "language", "split", "gender", "age_years", "emotion"]
+MINIATURES: dict[str, tuple[Callable[[Path], Path], list[object]]] = {
+    "csv": (mini_csv, ["mini/001", "mini/01", None, None, None, "female", 31.0, "angry"]),
+    "folder": (mini_folder, ["mini/001", None, None, None, None, None, None, "happy"]),
+    "emodb": (mini_emodb, ["emodb/03a01Fa", "emodb/03", "a01", "de", None, "male", 31.0, "happy"]),
+    "nemo": (mini_nemo, ["nemo/EB0_anger_1", "nemo/EB0", "1", "pl", None, "female", 27.0, "angry"]),
+    "speechocean762": (
+        mini_speechocean762,
+        ["speechocean762/000010011", "speechocean762/0001", None, "en", "train", "male", 6.0, None],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", reader_names())
+def test_every_reader_reads_its_miniature(name: str, tmp_path: Path) -> None:
+    assert name in MINIATURES, f"the reader {name} has no miniature in this test"
+    build, first = MINIATURES[name]
+    table = read_corpus(f"{name}:{build(tmp_path / 'mini')}", {})
+    assert list(table.columns) == list(COLUMNS)
+    assert len(table) == 2
+    check_manifest(table, name)
+    row = table.iloc[0][SHOWN]
+    assert [None if pd.isna(value) else value for value in row] == first
+    assert all(Path(path).is_file() and Path(path).is_absolute() for path in table["path"])
+    assert table.attrs["dropped"] == {}
+
+
+@pytest.mark.parametrize("name", reader_names())
+def test_every_reader_refuses_an_empty_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=str(tmp_path)):
+        read_corpus(f"{name}:{tmp_path}", {})
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_every_card_is_complete(name: str) -> None:
+    card = read_card(name)
+    assert card.grade in GRADES
+    assert card.title and card.licence and card.citation and card.homepage and card.layout
+    assert set(card.labels.get("emotion", {}).values()) <= set(EMOTIONS)
+    assert set(card.labels.get("gender", {}).values()) <= set(GENDERS)
+    assert name in reader_names(), "a card without a module of its name"
+
+
+def test_a_users_own_card_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = yaml.safe_load((ROOT / "conf/corpus/emodb.yaml").read_text())
+    write_csv(tmp_path / "conf/corpus", yaml.safe_dump(card | {"title": "mine"}), "emodb.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert read_card("emodb").title == "mine"
+    write_csv(tmp_path / "conf/corpus", yaml.safe_dump(card | {"licnce": "x"}), "emodb.yaml")
+    with pytest.raises(ManifestError, match="did you mean licence"):
+        read_card("emodb")
+
+
+def test_official_speakers_are_the_hashed_list() -> None:
+    content = yaml.safe_load((ROOT / "data/splits/speechocean762.yaml").read_text())
+    assert signature({part: content[part] for part in ("train", "test")}) == content["sha256"]
+    official = official_speakers("speechocean762")
+    assert pd.Series(official).value_counts().to_dict() == {"train": 125, "test": 125}
+    with pytest.raises(ManifestError, match="did you mean speechocean762"):
+        official_speakers("speechocean")
+
+
+# --- where a corpus is looked for ---------------------------------------------------------------------------
+
+
+def test_an_unknown_reader_names_the_nearest() -> None:
+    with pytest.raises(ManifestError, match="no corpus reader 'emdb'; did you mean emodb"):
+        read_corpus("emdb:/data", {})
+
+
+def test_a_missing_path_names_what_is_beside_it(tmp_path: Path) -> None:
+    mini_csv(tmp_path / "mini")
+    with pytest.raises(ManifestError, match=r"manifset\.csv; did you mean manifest\.csv"):
+        read_corpus(f"csv:{tmp_path}/mini/manifset.csv", {})
+    with pytest.raises(ManifestError, match="nowhere is not there either"):
+        read_corpus("emodb:/nowhere/emodb", {})
+
+
+def test_a_path_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ManifestError, match=rf"{tmp_path} cannot be read: Permission denied"):
+        read_corpus(f"emodb:{tmp_path}", {})
+
+
+def test_a_name_without_a_path_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mini_emodb(tmp_path / "data" / "emodb")
+    mini_emodb(tmp_path / "other")
+    monkeypatch.setenv("PROFILING_DATA", str(tmp_path / "data"))
+    assert read_corpus("emodb", {})["path"][0].startswith(str(tmp_path / "data"))
+    assert read_corpus("emodb", {"emodb": str(tmp_path / "other")})["path"][0].startswith(
+        str(tmp_path / "other")
+    )
+    with pytest.raises(ManifestError, match=r"nemo:PATH or set paths\.nemo=PATH.*does not exist"):
+        read_corpus("nemo", {"nemo": None})
+    monkeypatch.delenv("PROFILING_DATA")
+    with pytest.raises(ManifestError, match="PROFILING_DATA is not set"):
+        read_corpus("emodb", {})
+
+
+def test_several_corpora_of_a_kind_in_the_order_given(tmp_path: Path) -> None:
+    specs = [f"csv:{mini_csv(tmp_path / name)}" for name in ("zebra", "ant")]
+    table = read_corpora(specs, {})
+    assert table["corpus"].tolist() == ["zebra", "zebra", "ant", "ant"]
+    assert table["utt_id"].is_unique
+
+
+def test_two_corpora_of_one_name_are_refused(tmp_path: Path) -> None:
+    specs = [f"csv:{mini_csv(tmp_path / parent / 'mini')}" for parent in ("a", "b")]
+    with pytest.raises(ManifestError, match=r"both named 'mini'.*name: "):
+        read_corpora(specs, {})
+    with pytest.raises(ManifestError, match="no corpus given"):
+        read_corpora([], {})
+
+
+# --- csv ----------------------------------------------------------------------------------------------------
+
+
+def test_csv_with_a_yaml_of_renames_maps_and_drops(tmp_path: Path) -> None:
+    touch(tmp_path, "1.wav", "2.wav", "3.wav", "4.wav")
+    write_csv(
+        tmp_path,
+        "file,spk,label,years\n1.wav,007,A,twenties\n2.wav,007,B,31\n3.wav,08,xxx,\n4.wav,08,-,5\n",
+        "my.csv",
+    )
+    write_csv(
+        tmp_path,
+        "manifest: my.csv\nname: mine\ncolumns: {path: file, speaker: spk, emotion: label, age: years}\n"
+        "labels: {emotion: {A: angry, B: happy, '-': null}}\nage: {twenties: 25}\n"
+        "drop: [xxx]\nlanguage: de\n",
+        "my.yaml",
+    )
+    table = read_corpus(f"csv:{tmp_path}/my.yaml", {})
+    assert table["utt_id"].tolist() == ["mine/1", "mine/2", "mine/4"]
+    assert table["speaker_id"].tolist() == ["mine/007", "mine/007", "mine/08"]
+    assert table["emotion"].tolist() == ["angry", "happy", None]
+    assert table["age_years"].tolist() == [25.0, 31.0, 5.0]
+    assert set(table["language"]) == {"de"}
+    assert table.attrs["dropped"] == {"emotion:xxx": 1}
+
+
+def test_csv_needs_only_path_and_keeps_zeros_and_spans(tmp_path: Path) -> None:
+    touch(tmp_path / "c", "007.wav")
+    path = write_csv(tmp_path / "c", "path,start,end,mood\n007.wav,0,16000,x\n007.wav,16000,,y\n")
+    table = read_corpus(f"csv:{path}", {})
+    assert table["utt_id"].tolist() == ["c/007#0-16000", "c/007#16000--1"]
+    assert table[["start_sample", "end_sample"]].to_numpy().tolist() == [[0, 16000], [16000, -1]]
+
+
+def test_csv_names_repeated_in_sub_folders_take_their_path(tmp_path: Path) -> None:
+    touch(tmp_path / "c", "a/1.wav", "b/1.wav")
+    path = write_csv(tmp_path / "c", "path\na/1.wav\nb/1.wav\n")
+    assert read_corpus(f"csv:{path}", {})["utt_id"].tolist() == ["c/a/1", "c/b/1"]
+
+
+def test_csv_reads_a_written_manifest_as_it_is(tmp_path: Path) -> None:
+    from profiling.corpora.manifest import write_manifest
+
+    table = read_corpus(f"emodb:{mini_emodb(tmp_path / 'emodb')}", {})
+    write_manifest(table, tmp_path / "any" / "m.csv")
+    pd.testing.assert_frame_equal(read_corpus(f"csv:{tmp_path}/any/m.csv", {}), table)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,emotoin\na.wav,sad\n", "no column 'emotoin'; did you mean emotion"),
+        ("path,Gender\na.wav,f\n", "no column 'Gender'; did you mean gender"),
+        ("file,emotion\na.wav,sad\n", "no column 'path'; it has file, emotion"),
+        ("path,split\na.wav,trian\n", r"split 'trian' \(1 rows\); did you mean train"),
+        ("path,utt_id\na.wav,1\nb.wav,1\n", "duplicate utt_id: c/1"),
+        ("path,utt_id\na.wav,1\nb.wav,\n", "utt_id is empty in some rows"),
+        ("path,speaker\na.wav,1\n,2\n", "every row needs a path"),
+        ("path\nwrong/a.wav\nwrong/b.wav\n", r"none of these files exists.*wrong/a\.wav"),
+        ("path\n", "no rows"),
+    ],
+)
+def test_csv_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    touch(tmp_path / "c", "a.wav", "b.wav")
+    with pytest.raises(ManifestError, match=message):
+        read_corpus(f"csv:{write_csv(tmp_path / 'c', text)}", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\n", "names no table"),
+        ("manifest: m.csv\nlables: {}\n", "no key 'lables'; did you mean labels"),
+        ("manifest: m.csv\nlabels: {emotoin: {}}\n", "did you mean emotion"),
+        ("manifest: m.csv\ncolumns: {speaker: spkr}\n", "no column 'spkr' for speaker; did you mean spk"),
+        ("manifest: m.csv\ncolumns: {speakr: spk}\n", "no key 'speakr'; did you mean speaker"),
+        ("manifest: m.csv\nlabels: {emotion: {no: sad}}\n", "put it in quotes"),
+        ("manifest: m.csv\ndrop: xxx\n", "drop has to be a list"),
+        ("manifest: m.csv\nlabels: [a]\n", "labels has to be a mapping"),
+        ("- a\n", "holds no keys"),
+        ("a: [\n", "cannot be read as YAML"),
+        ("manifest: none.csv\n", r"none\.csv: cannot be read"),
+    ],
+)
+def test_yaml_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    write_csv(tmp_path, "path,spk\na.wav,1\n", "m.csv")
+    with pytest.raises(ManifestError, match=message):
+        read_corpus(f"csv:{write_csv(tmp_path, text, 'm.yaml')}", {})
+
+
+def test_an_unknown_label_is_an_error_until_it_is_dropped(tmp_path: Path) -> None:
+    touch(tmp_path / "c", "a.wav", "b.wav")
+    path = write_csv(tmp_path / "c", "path,emotion\na.wav,furious\nb.wav,sad\n")
+    spec = f"csv:{path}"
+    with pytest.raises(
+        LabelError, match=r"emotion of c: .*'furious' \(1 rows\).*corpus\.drop_labels=\[furious\]"
+    ):
+        read_corpus(spec, {})
+    table = read_corpora([spec], {}, drop=["emotion:furious"])
+    assert table["utt_id"].tolist() == ["c/b"]
+    assert table.attrs["dropped"] == {"emotion:furious": 1}
+    with pytest.raises(LabelError, match="every row was dropped"):
+        read_corpus(spec, {}, drop=["furious", "sad"])
+
+
+# --- the others ---------------------------------------------------------------------------------------------
+
+
+def test_folder_with_levels_and_a_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "rec/anna/Freude/03_x.wav", "rec/bert/Wut/04_y.wav")
+    write_csv(
+        tmp_path,
+        "folder: rec\nname: mine\nlayout: [speaker, emotion]\nstem: '(?P<text_id>\\d+)_.*'\n"
+        "labels: {emotion: {Freude: happy, Wut: angry}}\n",
+        "x.yaml",
+    )
+    table = read_corpus(f"folder:{tmp_path}/x.yaml", {})
+    assert table[["speaker_id", "emotion", "text_id"]].to_numpy().tolist() == [
+        ["mine/anna", "happy", "03"],
+        ["mine/bert", "angry", "04"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("layout: [emotion]", "lies 2 folders deep, the layout is emotion"),
+        ("layout: [speakr, emotion]", "did you mean speaker"),
+        ("layout: [speaker, emotion]\nstem: '\\d+'", "does not match stem"),
+        ("layout: [speaker, emotion]\nstem: '('", "no regular expression"),
+        ("layuot: [speaker]", "did you mean layout"),
+    ],
+)
+def test_folder_mistakes_are_named(tmp_path: Path, options: str, message: str) -> None:
+    touch(tmp_path, "rec/anna/happy/x.wav")
+    write_csv(tmp_path, f"folder: rec\n{options}\n", "x.yaml")
+    with pytest.raises(ManifestError, match=message):
+        read_corpus(f"folder:{tmp_path}/x.yaml", {})
+
+
+def test_a_sub_folder_that_is_no_emotion_is_counted(tmp_path: Path) -> None:
+    touch(tmp_path / "x", "anna/1.wav", "anna/2.wav")
+    with pytest.raises(LabelError, match=r"'anna' \(2 rows\)"):
+        read_corpus(f"folder:{tmp_path}/x", {})
+
+
+def test_emodb_letters_are_german_initials(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"wav/16b10{letter}b.ogg" for letter in "WLEAFTN"))
+    table = read_corpus(f"emodb:{tmp_path}", {}).set_index("utt_id")["emotion"]
+    words = [table[f"emodb/16b10{letter}b"] for letter in "WLEAFTN"]
+    assert words == ["angry", "bored", "disgusted", "fearful", "happy", "sad", "neutral"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("wav/03a01.wav", ManifestError, "not named like 03a01Fa"),
+        ("wav/99a01Fa.wav", ManifestError, "no speaker '99'"),
+        ("wav/03a01Xa.wav", LabelError, r"'X' \(1 rows\)"),
+    ],
+)
+def test_emodb_mistakes_are_named(tmp_path: Path, name: str, error: type[Exception], message: str) -> None:
+    touch(tmp_path, name)
+    with pytest.raises(error, match=message):
+        read_corpus(f"emodb:{tmp_path}", {})
+
+
+def test_nemo_keeps_a_listed_file_that_is_missing_and_reads_without_its_table(tmp_path: Path) -> None:
+    folder = mini_nemo(tmp_path / "nemo")
+    with_table = read_corpus(f"nemo:{folder}", {})
+    (folder / "samples/KS0_surprised_90.wav").unlink()
+    pd.testing.assert_frame_equal(read_corpus(f"nemo:{folder}", {}), with_table)
+    (folder / "data.tsv").unlink()
+    pd.testing.assert_frame_equal(read_corpus(f"nemo:{folder}", {}), with_table.iloc[:1])
+
+
+def test_speechocean762_refuses_a_speaker_in_the_wrong_part(tmp_path: Path) -> None:
+    folder = mini_speechocean762(tmp_path)
+    for name in ("wav.scp", "utt2spk", "spk2gender", "spk2age"):
+        moved = (folder / "train" / name).read_text()
+        with (folder / "test" / name).open("a") as file:
+            file.write(moved)
+    with pytest.raises(ManifestError, match="speaker 0001 is in train of the official split"):
+        read_corpus(f"speechocean762:{folder}", {})
+
+
+# --- the real ones ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "rows", "speakers"), [("emodb", 339, 10), ("nemo", 600, 9)])
+def test_readers_say_what_the_manifests_beside_the_recordings_say(
+    speech: Path, name: str, rows: int, speakers: int
+) -> None:
+    own = read_corpus(f"{name}:{speech / name}", {})
+    table = read_corpus(f"csv:{speech / name / 'manifest.csv'}", {})
+    assert (len(own), own["speaker_id"].nunique()) == (rows, speakers)
+    pd.testing.assert_frame_equal(
+        own.sort_values("utt_id", ignore_index=True), table.sort_values("utt_id", ignore_index=True)
+    )
+
+
+@pytest.mark.data
+def test_speechocean762_keeps_its_zeros_its_ages_and_its_official_split(speech: Path) -> None:
+    table = read_corpus(f"csv:{speech / 'speechocean762' / 'manifest.csv'}", {})
+    assert len(table) == 5000
+    assert table["speaker_id"].nunique() == 250
+    assert "speechocean762/0001" in set(table["speaker_id"])
+    assert (table["age_years"].min(), table["age_years"].max()) == (6.0, 43.0)
+    official = official_speakers("speechocean762")
+    said = {s.split("/")[1]: part for s, part in zip(table["speaker_id"], table["split"], strict=True)}
+    assert said == official
+    assert table.groupby("speaker_id")["split"].nunique().max() == 1
