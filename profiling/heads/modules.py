@@ -9,13 +9,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
+from torch.nn import functional as F
 
 from profiling.errors import BundleError
 from profiling.heads.scaler import Scaler
 from profiling.heads.spec import HeadSpec
 
 _PIECE_ROWS = 4096  # rows predicted at a time
+
+
+class Affine(nn.Module):
+    """``nn.Linear`` with given weights; PyTorch's own would draw some from the global generator first.
+
+    Args:
+        weight: (out, in).
+        bias: (out,).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(batch, in) -> (batch, out)."""
+        return F.linear(values, self.weight, self.bias)
 
 
 class Head(nn.Module):
@@ -32,12 +49,7 @@ class Head(nn.Module):
         self.spec = spec
         self.scaler = Scaler.identity(spec.dim)
         self.target = Scaler.identity(1) if spec.kind == "regression" else None
-        self.maps = nn.ModuleList()
-        for weight, bias in initial_maps(spec):
-            # without PyTorch's own initial weights: they would draw from the global generator
-            affine = skip_init(nn.Linear, weight.shape[1], weight.shape[0])  # type: ignore[no-untyped-call]
-            affine.weight.data, affine.bias.data = weight, bias
-            self.maps.append(affine)
+        self.maps = nn.ModuleList(Affine(weight, bias) for weight, bias in initial_maps(spec))
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, dim) -> (batch, outputs): logits, or the standardised target."""

@@ -46,13 +46,14 @@ class BankAdamW(Optimizer):
         parameters = [p for p in group["params"] if p.grad is not None]
         if not parameters:  # idle: all its heads are frozen
             return
-        norm = torch.stack([p.grad.flatten(1).square().sum(1) for p in parameters]).sum(0).sqrt()  # (group,)
+        norms = [torch.linalg.vector_norm(p.grad.flatten(1), dim=1) for p in parameters]
+        norm = torch.stack(norms).square().sum(0).sqrt()  # (group,)
         taking_part = self._without_diverged(group["members"], norm)
         group["steps"] += taking_part
         clip = torch.where(taking_part, (group["clip_norm"] / (norm + _CLIP_EPSILON)).clamp(max=1), 0)
         for parameter in parameters:
-            gradient = torch.where(_like(taking_part, parameter), parameter.grad, 0) * _like(clip, parameter)
-            self._update(group, parameter, gradient, taking_part)
+            gradient = parameter.grad.masked_fill_(~_like(taking_part, parameter), 0)
+            self._update(group, parameter, gradient.mul_(_like(clip, parameter)), taking_part)
 
     def _without_diverged(self, members: Tensor, norm: Tensor) -> Tensor:
         update, finite = self.bank.update, torch.isfinite(norm)
@@ -78,18 +79,17 @@ class BankAdamW(Optimizer):
         size = rate / (1 - beta_1**steps)
         root = (1 - beta_2**steps).sqrt()
         parameter.mul_(_like(1 - rate * group["weight_decay"], parameter))
-        parameter.sub_(
-            _like(size, parameter) * first / (second.sqrt() / _like(root, parameter) + group["eps"])
-        )
+        scale = torch.sqrt(second, out=gradient)  # in place: fresh memory costs more than the arithmetic
+        scale.div_(_like(root, scale)).add_(group["eps"]).div_(_like(size, scale))  # infinite where size is 0
+        parameter.addcdiv_(first, scale, value=-1)
 
 
 def _rates(group: Group) -> dict[str, Any]:
     device = group.members.device
 
     def per_head(values: list[float]) -> Tensor:
-        return torch.tensor(
-            values, dtype=torch.float64, device=device
-        )  # 1 - 0.999**t loses digits in float32
+        # float64, since 1 - 0.999**steps loses digits in float32
+        return torch.tensor(values, dtype=torch.float64, device=device)
 
     return {
         "params": list(group.parameters()),
