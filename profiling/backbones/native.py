@@ -1,106 +1,120 @@
-"""ECAPA2's topology in PyTorch at any width, exact on batches of mixed lengths."""
+"""The native network as a backbone: trained from a file, or untrained and saying so."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import torch
-from torch import Tensor, nn
 
-from profiling.backbones.frame_level import (
-    CHANNELS,
-    EMBEDDING_DIM,
-    POOLED_CHANNELS,
-    AttentivePooling,
-    ReluNorm,
-    SERes2NetBlock,
-)
-from profiling.backbones.frontend import BINS, LogSpectrogram, strided_count
-from profiling.backbones.local import LocalBlock
-from profiling.backbones.masking import mean_and_variance, padding_mask
-from profiling.config import NativeConfig
-from profiling.errors import ConfigError
+from profiling.backbones.batches import check_request, stack
+from profiling.backbones.calibration import recipe_sha256, untrained
+from profiling.backbones.checkpoint import load_weights
+from profiling.backbones.device import check_precision, matmul_precision, resolve_device
+from profiling.backbones.frontend import MIN_SAMPLES
+from profiling.backbones.network import NativeNet, architecture, mini_config
+from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
+from profiling.config import BackboneConfig, NativeConfig
+from profiling.errors import BackboneError
+from profiling.provenance import sha256_file
 
+__all__ = ["MINI_WEIGHTS", "NativeBackbone", "NativeNet", "build_native", "mini_config"]
 
-def mini_config() -> NativeConfig:
-    """The small offline network: one block a stage, 7.1 M parameters, 14 MB in fp16.
-
-    Measured on two idle cores: 90 times real time on equal lengths, 80 on mixed ones.
-    """
-    return NativeConfig(widths=[16, 32, 48, 64, 64], strides=[1, 2, 2, 2, 2], time_stride=2)
+#: The trained small network; while the package has none, ``native_mini`` is untrained and says so.
+MINI_WEIGHTS = Path(__file__).with_name("mini.safetensors")
 
 
-class NativeNet(nn.Module):
-    """Five outputs with ECAPA2's dims; with the default config exactly 27,107,708 parameters."""
+class NativeBackbone:
+    """A :class:`NativeNet` behind the ``Backbone`` protocol; mixed lengths share a batch exactly."""
 
-    def __init__(self, config: NativeConfig) -> None:
-        """Builds the network with PyTorch's default initialisation.
+    layers: Mapping[str, int] = ECAPA2_LAYERS
+    min_samples: int = MIN_SAMPLES
+    batching: Batching = "masked"
+
+    def __init__(
+        self,
+        net: NativeNet,
+        weights_sha256: str,
+        training: Training,
+        name: str = "native",
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        """Takes over ``net``: moved to the device, in eval mode, in half precision for fp16.
 
         Raises:
-            ConfigError: widths and strides that do not fit each other.
+            BackboneError: a device that is not there, or a precision it does not compute in.
         """
-        super().__init__()
-        _check(config)
-        self.time_stride = config.time_stride
-        self.frontend = LogSpectrogram()
-        self.blocks = nn.ModuleList()
-        channels, bins = 1, BINS
-        for width, stride in zip(config.widths, config.strides, strict=True):
-            time_stride = config.time_stride if len(self.blocks) == 0 else 1
-            self.blocks.append(LocalBlock(channels, width, stride, time_stride))
-            channels, bins = width, (bins - 1) // stride + 1
-        self.gfe_1 = nn.Conv1d(channels * bins, CHANNELS, kernel_size=1)
-        self.norm_1 = ReluNorm(CHANNELS)
-        self.gfe_2 = SERes2NetBlock()
-        self.pool = nn.Conv1d(CHANNELS, POOLED_CHANNELS, kernel_size=1)
-        self.attention = AttentivePooling()
-        self.norm = nn.BatchNorm1d(2 * POOLED_CHANNELS)
-        self.embedding = nn.Linear(2 * POOLED_CHANNELS, EMBEDDING_DIM)
+        self.name, self.training, self.precision = name, training, precision
+        self.device = resolve_device(device)
+        check_precision(self.device, precision)
+        self._weights_sha256 = weights_sha256
+        # Channels last: a sixth faster on CPUs, and what half precision on CUDA wants.
+        net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net = net.to(self.device, torch.float16 if precision == "fp16" else torch.float32)
 
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
-        """Computes all five layers.
+    def identity(self) -> dict[str, str | int]:
+        """sha256 of the weights file, or of an untrained network's recipe."""
+        return {"weights_sha256": self._weights_sha256, "family": "native"}
 
-        Args:
-            waveforms: (batch, samples) at 16 kHz in [-1, 1]; nothing beyond a row's length is read.
-            lengths: (batch,) samples of each row; None if all are equally long. Only in eval mode, because
-                batch statistics would count the padding.
+    def extract(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> Features:
+        """Computes the asked layers in one masked forward pass; see ``Backbone.extract``.
 
-        Returns:
-            gfe_1 (batch, 2048), gfe_2 (batch, 2048), pool (batch, 3072): mean and variance over time;
-            attention (batch, 3072): weighted mean and standard deviation; embedding (batch, 192). float32.
+        Raises:
+            ValueError: an unknown layer, no waveform, or a waveform below 400 samples.
         """
-        if self.training and lengths is not None:
-            raise ValueError("lengths: mixed lengths only in eval mode; train on crops of equal length")
-        spectrogram, frames = self.frontend(waveforms, lengths)
-        if frames is not None:
-            frames = strided_count(frames, self.time_stride)
-        x = spectrogram.to(self.gfe_1.weight.dtype)
-        padding = padding_mask(frames, (x.size(3) - 1) // self.time_stride + 1)
-        for block in self.blocks:
-            x = block(x, padding)
-        return self._global(x.flatten(1, 2), frames, padding)
-
-    def _global(self, x: Tensor, frames: Tensor | None, padding: Tensor | None) -> dict[str, Tensor]:
-        first = self.gfe_1(x)  # (batch, 1024, frames), as all below
-        y, second = self.gfe_2(self.norm_1(first), frames, padding)
-        third = self.pool(y)
-        attention = self.attention(torch.relu(third), padding)
-        embedding = self.embedding(self.norm(attention.to(third.dtype)))
-        return {
-            "gfe_1": torch.cat(mean_and_variance(first, padding), dim=1).squeeze(2),
-            "gfe_2": torch.cat(mean_and_variance(second, padding), dim=1).squeeze(2),
-            "pool": torch.cat(mean_and_variance(third, padding), dim=1).squeeze(2),
-            "attention": attention,
-            "embedding": embedding.float(),
-        }
+        check_request(waveforms, layers, self.layers, self.min_samples)
+        batch, lengths = stack(waveforms)
+        with torch.inference_mode(), matmul_precision(self.precision):
+            outputs = self._net(batch.to(self.device), None if lengths is None else lengths.to(self.device))
+        return {label: outputs[label].cpu().numpy() for label in self.layers if label in layers}
 
 
-def _check(config: NativeConfig) -> None:
-    if not config.widths or len(config.widths) != len(config.strides):
-        raise ConfigError(
-            f"backbone.native: {len(config.widths)} widths and {len(config.strides)} strides; "
-            "one of each per block, at least one block"
-        )
-    for key, values in (("widths", config.widths), ("strides", config.strides)):
-        if min(values) < 1:
-            raise ConfigError(f"backbone.native.{key}={values}: each must be at least 1")
-    if config.time_stride not in (1, 2):
-        raise ConfigError(f"backbone.native.time_stride={config.time_stride}: 1 or 2")
+def build_native(config: BackboneConfig) -> NativeBackbone:
+    """Builds ``native`` or ``native_mini``.
+
+    Weights come from ``config.path``, else for ``native_mini`` from the package unless ``config.untrained``,
+    else from ``config.native.seed``. The released widths stand for "not said" in ``native_mini``, which then
+    has :func:`mini_config`'s.
+
+    Raises:
+        BackboneError: a weights file that cannot be used or has another architecture; device or precision.
+        ConfigError: widths and strides that do not fit each other.
+    """
+    device = resolve_device(config.device)
+    check_precision(device, config.precision)  # before seconds of calibration
+    native = _architecture_of(config)
+    path = _weights_path(config)
+    if path is None:
+        net, identity = untrained(native), recipe_sha256(native)
+        return NativeBackbone(net, identity, "untrained", config.name, device, config.precision)
+    net = load_weights(path)
+    _check_architecture(path, net, native)
+    training: Training = "mini" if path == MINI_WEIGHTS else "local"
+    return NativeBackbone(net, sha256_file(path), training, config.name, device, config.precision)
+
+
+def _weights_path(config: BackboneConfig) -> Path | None:
+    if config.path is not None and config.untrained:
+        raise BackboneError(f"backbone.untrained=true and backbone.path={config.path}: give one of them")
+    if config.path is not None:
+        return Path(config.path).expanduser()
+    shipped = config.name == "native_mini" and not config.untrained and MINI_WEIGHTS.is_file()
+    return MINI_WEIGHTS if shipped else None
+
+
+def _architecture_of(config: BackboneConfig) -> NativeConfig:
+    if config.name == "native_mini" and architecture(config.native) == architecture(NativeConfig()):
+        return replace(mini_config(), seed=config.native.seed)
+    return config.native
+
+
+def _check_architecture(path: Path, net: NativeNet, native: NativeConfig) -> None:
+    for key, value in net.architecture.items():
+        asked = architecture(native)[key]
+        if value != asked:
+            raise BackboneError(
+                f"{path} was trained with {key}={value}, backbone.native.{key}={asked} is asked: "
+                "ask for its own, or for backbone.untrained=true"
+            )

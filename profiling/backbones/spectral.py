@@ -1,0 +1,63 @@
+"""No network: statistics of the log power spectrogram, the baseline every network has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from profiling.backbones.batches import check_request, stack
+from profiling.backbones.frontend import (
+    BINS,
+    EDGE_SAMPLES,
+    FFT_SAMPLES,
+    HOP_SAMPLES,
+    MIN_SAMPLES,
+    POWER_FLOOR,
+    WINDOW_SAMPLES,
+    LogSpectrogram,
+)
+from profiling.backbones.masking import mean_and_variance, padding_mask
+from profiling.backbones.protocol import Batching, Features, Training, Waveform
+from profiling.provenance import signature
+
+#: Raised whenever the numbers change for the same constants.
+_VERSION = 1
+
+
+class SpectralStats:
+    """Mean and variance over time of ECAPA2's 256-bin log power spectrogram, before its mean is removed.
+
+    One layer, ``embedding`` of 512 dims: 256 means in nat, then 256 population variances in nat squared.
+    Always on the CPU, where it is thousands of times faster than real time.
+    """
+
+    name = "spectral_stats"
+    layers: Mapping[str, int] = {"embedding": 2 * BINS}
+    min_samples: int = MIN_SAMPLES
+    batching: Batching = "masked"
+    training: Training = "signal"
+    device = "cpu"
+    precision = "fp32"
+
+    def __init__(self) -> None:
+        self._spectrogram = LogSpectrogram(centre=False)
+
+    def identity(self) -> dict[str, str | int]:
+        """sha256 of the constants: they are all that decides the numbers."""
+        constants = [_VERSION, FFT_SAMPLES, WINDOW_SAMPLES, HOP_SAMPLES, EDGE_SAMPLES, POWER_FLOOR]
+        return {"weights_sha256": signature([self.name, *constants]), "family": self.name}
+
+    def extract(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> Features:
+        """Computes the one layer; see ``Backbone.extract``.
+
+        Raises:
+            ValueError: another layer, no waveform, or a waveform below 400 samples.
+        """
+        check_request(waveforms, layers, self.layers, self.min_samples)
+        batch, lengths = stack(waveforms)
+        with torch.inference_mode():
+            logs, frames = self._spectrogram(batch, lengths)  # (batch, 1, 256, frames)
+            mean, variance = mean_and_variance(logs.squeeze(1), padding_mask(frames, logs.size(3)))
+            statistics = torch.cat([mean, variance], dim=1).squeeze(2)
+        return {"embedding": statistics.numpy()}
