@@ -61,7 +61,7 @@ def _to_merge(shards: Sequence[Shard], shard_bytes: int) -> list[Shard]:
     """Shards that share a key with another or repeat one, and small ones that have a small sibling."""
     overlapping = _overlapping(shards)
     small = [
-        i for i, shard in enumerate(shards) if 2 * shard.num_bytes < shard_bytes and i not in overlapping
+        i for i, shard in enumerate(shards) if 2 * shard.feature_bytes < shard_bytes and i not in overlapping
     ]
     siblings = Counter(frozenset(shards[i].layers) for i in small)
     grouped = {i for i in small if siblings[frozenset(shards[i].layers)] > 1}

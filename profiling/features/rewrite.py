@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from profiling.errors import StoreError
 from profiling.features.catalog import Catalog
 from profiling.features.commit import Rows, write_shard
 from profiling.features.index import RowIndex
@@ -52,10 +53,20 @@ def rewrite(
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    for shard in shards:
-        shard.path.unlink(missing_ok=True)  # another compaction may have been faster
-    fsync_folder(folder)
+    _remove(folder, shards)
     return written
+
+
+def _remove(folder: Path, shards: Sequence[Shard]) -> None:
+    try:
+        for shard in shards:
+            shard.path.unlink(missing_ok=True)  # another compaction may have been faster
+        fsync_folder(folder)
+    except OSError as error:  # such as another user's files in a shared folder
+        raise StoreError(
+            f"{folder}: the merged shards are written, the old ones cannot be removed: {error.strerror}; "
+            "their rows are there twice, which is harmless"
+        ) from error
 
 
 def _merged(catalog: Catalog, shard_bytes: int, keep: KeyArray | None) -> Iterator[Rows]:

@@ -72,6 +72,11 @@ class Shard:
         return len(self.words)
 
     @property
+    def feature_bytes(self) -> int:
+        """Size of the features alone, which decides how many rows make a shard."""
+        return sum(values.nbytes for values in self.layers.values())
+
+    @property
     def flags(self) -> list[str]:
         """(rows,) flags joined by ``|``, empty for none."""
         flags: list[str] = self.batch.column("flags").to_pylist()
