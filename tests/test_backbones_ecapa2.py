@@ -15,7 +15,7 @@ from profiling.backbones import ecapa2
 from profiling.backbones.build import build_backbone
 from profiling.backbones.ecapa2 import Ecapa2
 from profiling.backbones.protocol import ECAPA2_LAYERS, Backbone, Waveform
-from profiling.config import BackboneConfig
+from profiling.config import BackboneConfig, NativeConfig
 from profiling.errors import BackboneError
 from tests.scripted_networks import MIN_SAMPLES, save_tiny_network
 
@@ -202,6 +202,17 @@ class TestLoading:
 class TestBuild:
     def test_the_name_chooses(self, file: Path, tmp_path: Path) -> None:
         assert isinstance(build_backbone(BackboneConfig(path=str(file), device="cpu"), tmp_path), Ecapa2)
+
+    def test_the_other_backbones(self, tmp_path: Path) -> None:
+        narrow = NativeConfig(widths=[4, 8], strides=[2, 2])
+        native = build_backbone(BackboneConfig(name="native", native=narrow, device="cpu"), tmp_path)
+        signal = build_backbone(BackboneConfig(name="spectral_stats", device="cpu"), tmp_path)
+        assert (native.name, native.training, signal.name, signal.training) == (
+            "native",
+            "untrained",
+            "spectral_stats",
+            "signal",
+        )
 
     def test_an_unknown_name_lists_the_known(self, tmp_path: Path) -> None:
         with pytest.raises(BackboneError, match=r"backbone=ecapa: did you mean ecapa2\?"):
