@@ -1,0 +1,1 @@
+"""How the mini backbone was trained: speech, distortions, margin, schedule, checkpoints."""
