@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
@@ -18,29 +15,11 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from profiling.backbones import hub, reach, weights
+from profiling.backbones import hub
 from profiling.backbones.hub import locate
 from profiling.config import BackboneConfig
 from profiling.errors import BackboneError
-
-WEIGHTS = b"not a network, but bytes with a hash"
-DIGEST = sha256(WEIGHTS).hexdigest()
-REVISION = BackboneConfig().revision
-OTHER_REVISION = "207cb6d137c671a12ba820ebec3b719549b06c0f"
-
-
-def lay_out(cache: Path, data: bytes = WEIGHTS, revision: str = REVISION) -> Path:
-    """A hub cache as huggingface_hub lays it out: blobs named by hash, snapshots of links."""
-    repo = cache / "models--Jenthe--ECAPA2"
-    blob = repo / "blobs" / sha256(data).hexdigest()
-    blob.parent.mkdir(parents=True)
-    blob.write_bytes(data)
-    link = repo / "snapshots" / revision / "ecapa2.pt"
-    link.parent.mkdir(parents=True)
-    link.symlink_to(os.path.relpath(blob, link.parent))
-    (repo / "refs").mkdir()
-    (repo / "refs" / "main").write_text(revision)
-    return link
+from tests.hub_stand_in import DIGEST, OTHER_REVISION, REVISION, WEIGHTS, HubStandIn, Server, lay_out
 
 
 @pytest.fixture
@@ -70,8 +49,19 @@ class TestCache:
         link = lay_out(tmp_path / "hub", b"damaged")
         with pytest.raises(BackboneError) as error:
             locate(BackboneConfig(cache_dir=str(tmp_path / "hub"), sha256=DIGEST), tmp_path)
-        for part in (DIGEST, sha256(b"damaged").hexdigest(), "delete the file", f"backbone.path={link}"):
+        for part in (
+            DIGEST,
+            sha256(b"damaged").hexdigest(),
+            f"delete {link.resolve()}",
+            f"backbone.path={link}",
+        ):
             assert part in str(error.value)
+
+    @pytest.mark.parametrize("settings", [{"repo_id": "two words"}, {"filename": "../ecapa2.pt"}])
+    def test_names_the_hub_refuses(self, tmp_path: Path, settings: dict[str, str]) -> None:
+        with pytest.raises(BackboneError, match=r"^backbone\.repo_id=.*ecapa2\.pt: .") as error:
+            locate(BackboneConfig(cache_dir=str(tmp_path), **settings), tmp_path)
+        assert "\n" not in str(error.value)
 
     def test_the_released_hash_makes_it_released(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -152,73 +142,6 @@ class TestNoNetwork:
         assert "\n" not in str(error.value)
 
 
-class TestReach:
-    def test_a_listening_server_is_reachable(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            assert reach.why_unreachable(f"http://127.0.0.1:{server.getsockname()[1]}", 10) is None
-
-    def test_a_name_lookup_that_hangs_ends_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        release = threading.Event()
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
-        started = time.monotonic()
-        reason = reach.why_unreachable("https://hub.invalid", 0.2)
-        release.set()
-        assert reason is not None
-        assert reason.startswith("no answer within 0.2 s")
-        assert time.monotonic() - started < 10
-
-    @pytest.mark.parametrize("url", ["ftp://hub", "hub", "https://"])
-    def test_an_address_that_is_none(self, url: str) -> None:
-        assert reach.why_unreachable(url, 5) == "not an http or https address"
-
-    @pytest.mark.parametrize(("status", "reachable"), [(200, True), (404, True), (403, False)])
-    def test_a_proxy_is_asked_for_the_page(
-        self, status: int, reachable: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A refused CONNECT is unreachable although the proxy answers; a plain request's page counts."""
-        with Server(answering(status)) as proxy:
-            monkeypatch.setenv("https_proxy", proxy)
-            monkeypatch.setenv("http_proxy", proxy)
-            monkeypatch.delenv("no_proxy", raising=False)
-            url = "http://hub.invalid" if reachable else "https://hub.invalid"
-            reason = reach.why_unreachable(url, 10)
-        assert (reason is None) == reachable, reason
-
-
-class TestMemory:
-    def test_a_file_is_read_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = settled(tmp_path / "w.pt", WEIGHTS)
-        assert weights.weights_sha256(path, tmp_path / "cache") == DIGEST
-        monkeypatch.setattr(weights, "sha256_file", lambda _: pytest.fail("read again"))
-        assert weights.weights_sha256(path, tmp_path / "cache") == DIGEST
-
-    def test_a_changed_file_is_read_again(self, tmp_path: Path) -> None:
-        path = settled(tmp_path / "w.pt", WEIGHTS)
-        weights.weights_sha256(path, tmp_path / "cache")
-        settled(path, WEIGHTS[::-1], age_s=50)  # same size, another time
-        assert weights.weights_sha256(path, tmp_path / "cache") == sha256(WEIGHTS[::-1]).hexdigest()
-
-    def test_a_file_of_this_moment_is_not_remembered(self, tmp_path: Path) -> None:
-        (tmp_path / "w.pt").write_bytes(WEIGHTS)
-        weights.weights_sha256(tmp_path / "w.pt", tmp_path / "cache")
-        assert not (tmp_path / "cache" / "weights.json").exists()
-
-    @pytest.mark.parametrize("damage", ["{", "[1]", '{"x": 3}', "\ud800"])
-    def test_a_damaged_memory_is_computed_again(self, tmp_path: Path, damage: str) -> None:
-        path = settled(tmp_path / "w.pt", WEIGHTS)
-        (tmp_path / "weights.json").write_bytes(damage.encode(errors="surrogatepass"))
-        assert weights.weights_sha256(path, tmp_path) == DIGEST
-        assert json.loads((tmp_path / "weights.json").read_text())[str(path)]["sha256"] == DIGEST
-
-    def test_a_cache_that_cannot_be_written_is_said_and_survived(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        (tmp_path / "blocked").write_text("a file where the folder should be")
-        path = settled(tmp_path / "w.pt", WEIGHTS)
-        assert weights.weights_sha256(path, tmp_path / "blocked") == DIGEST
-        assert "cannot remember" in caplog.text
-
-
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -241,7 +164,7 @@ def locate_elsewhere(tmp_path: Path, **environment: str) -> str:
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, DIGEST, str(tmp_path / "cache")],
-        env=clean | {"HOME": str(tmp_path), **environment},
+        env=clean | {"HOME": str(tmp_path), "HF_HUB_ETAG_TIMEOUT": "30", **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -260,6 +183,21 @@ def test_the_environment_is_respected(tmp_path: Path, variable: str | None, fold
     assert locate_elsewhere(tmp_path, HF_HUB_OFFLINE="1", **environment) == str(link)
 
 
+def test_a_damaged_download_is_got_again_by_doing_what_the_error_says(tmp_path: Path) -> None:
+    """The hub's client links a blob that is there without reading it: deleting the link is not enough."""
+    link = lay_out(tmp_path / "hub", b"damaged", digest=DIGEST)
+    with Server(HubStandIn) as endpoint:
+        environment = {
+            "HF_ENDPOINT": endpoint,
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+        }
+        error = locate_elsewhere(tmp_path, **environment)
+        Path(error.partition("delete ")[2].partition(",")[0]).unlink()
+        assert locate_elsewhere(tmp_path, **environment) == str(link)
+    assert link.read_bytes() == WEIGHTS
+
+
 def test_offline_in_the_environment_is_the_error(tmp_path: Path) -> None:
     assert locate_elsewhere(tmp_path, HF_HUB_OFFLINE="1").startswith("error: ecapa2.pt of Jenthe/ECAPA2")
 
@@ -274,67 +212,9 @@ def test_the_file_is_downloaded_from_a_hub(tmp_path: Path) -> None:
     assert locate_elsewhere(tmp_path, HF_ENDPOINT=endpoint) == first
 
 
-class HubStandIn(http.server.BaseHTTPRequestHandler):
-    """Answers as the hub does for one file: commit, etag, length, bytes."""
-
-    def do_HEAD(self) -> None:
-        found = self.path == f"/Jenthe/ECAPA2/resolve/{REVISION}/ecapa2.pt"
-        self.send_response(200 if found else 404)
-        self.send_header("X-Repo-Commit", REVISION)
-        self.send_header("ETag", f'"{DIGEST}"')
-        self.send_header("Content-Length", str(len(WEIGHTS) if found else 0))
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.do_HEAD()
-        self.wfile.write(WEIGHTS)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def answering(status: int) -> type[http.server.BaseHTTPRequestHandler]:
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_CONNECT = do_HEAD  # noqa: N815 - the name http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Answer
-
-
-class Server:
-    """A server on a free port of this machine for the length of a ``with``; gives its address."""
-
-    def __init__(self, handler: type[http.server.BaseHTTPRequestHandler]) -> None:
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-
-    def __enter__(self) -> str:
-        self.thread.start()
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def settled(path: Path, data: bytes, age_s: float = 100) -> Path:
-    """A file last written a while ago."""
-    path.write_bytes(data)
-    os.utime(path, (time.time() - age_s,) * 2)
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -343,6 +223,6 @@ def hub_as_shipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [*os.environ]:
         if name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.delenv("HF_HUB_ETAG_TIMEOUT", raising=False)
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "30")  # the machine may be busy
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     yield

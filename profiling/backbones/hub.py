@@ -57,8 +57,8 @@ def locate(config: BackboneConfig, cache: Path) -> WeightsFile:
     digest = weights_sha256(path, cache)
     if digest != config.sha256:
         raise BackboneError(
-            f"{path}: sha256 is {digest}, expected {config.sha256} (backbone.sha256); delete the file"
-            f" to download it again, or use it knowingly with backbone.path={path}"
+            f"{path}: sha256 is {digest}, expected {config.sha256} (backbone.sha256); to download it again"
+            f" delete {path.resolve()}, or use it knowingly with backbone.path={path}"
         )
     return WeightsFile(path, digest, _notice(path, digest))
 
@@ -94,9 +94,13 @@ def _cached(config: BackboneConfig, cache: Path) -> Path | None:
     from huggingface_hub.file_download import repo_folder_name
 
     folder = hub_cache(config)
-    pinned = try_to_load_from_cache(
-        config.repo_id, config.filename, cache_dir=folder, revision=config.revision
-    )
+    try:
+        pinned = try_to_load_from_cache(
+            config.repo_id, config.filename, cache_dir=folder, revision=config.revision
+        )
+    except ValueError as error:  # the hub's own check of names
+        names = f"backbone.repo_id={config.repo_id} backbone.filename={config.filename}"
+        raise BackboneError(f"{names}: {str(error).splitlines()[0]}") from error
     if isinstance(pinned, str):
         return Path(pinned)
     snapshots = folder / repo_folder_name(repo_id=config.repo_id, repo_type="model") / "snapshots"
