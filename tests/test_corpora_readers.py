@@ -249,12 +249,29 @@ def test_csv_reads_a_written_manifest_as_it_is(tmp_path: Path) -> None:
         ("path,speaker\na.wav,1\n,2\n", "every row needs a path"),
         ("path\nwrong/a.wav\nwrong/b.wav\n", r"none of these files exists.*wrong/a\.wav"),
         ("path\n", "no rows"),
+        ("path;emotion\na.wav;sad\n", "separated by commas"),
     ],
 )
 def test_csv_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
     touch(tmp_path / "c", "a.wav", "b.wav")
     with pytest.raises(ManifestError, match=message):
         read_corpus(f"csv:{write_csv(tmp_path / 'c', text)}", {})
+
+
+def test_csv_ignores_a_resembling_column_beside_the_right_one(tmp_path: Path) -> None:
+    touch(tmp_path / "c", "a.wav")
+    path = write_csv(tmp_path / "c", "path,speaker,speakers,notes\na.wav,1,9,x\n")
+    assert read_corpus(f"csv:{path}", {})["speaker_id"].tolist() == ["c/1"]
+
+
+def test_csv_given_a_folder_or_no_reader_says_what_to_write(tmp_path: Path) -> None:
+    path = mini_csv(tmp_path / "mini")
+    with pytest.raises(
+        ManifestError, match=r"is a folder; name the table in it, such as csv:.*/manifest\.csv"
+    ):
+        read_corpus(f"csv:{path.parent}", {})
+    with pytest.raises(ManifestError, match=f"is it a table. write csv:{path}"):
+        read_corpus(str(path), {})
 
 
 @pytest.mark.parametrize(

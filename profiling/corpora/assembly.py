@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 
@@ -90,7 +90,7 @@ def assemble(raw: pd.DataFrame, corpus: str, folder: Path, rules: Rules) -> pd.D
     if "path" not in raw.columns or raw["path"].isna().any():
         raise ManifestError(f"{corpus}: every row needs a path")
     table, dropped = _labels(raw, corpus, rules)
-    table["path"] = [resolve(path, folder) for path in raw["path"]]
+    table["path"] = resolve(raw["path"], folder)
     table["utt_id"] = [f"{corpus}/{name}" for name in _names(raw, corpus)]
     table["speaker_id"] = [None if s is None else f"{corpus}/{s}" for s in _text(raw, "speaker")]
     table["corpus"] = corpus
@@ -150,17 +150,21 @@ def _names(raw: pd.DataFrame, corpus: str) -> Sequence[str]:
     given = _text(raw, "utt_id")
     if any(name is not None for name in given):
         return [_required(name, f"{corpus}: utt_id") for name in given]
-    paths = [PurePath(path) for path in raw["path"]]
-    files: dict[str, set[PurePath]] = {}
-    for path in paths:
-        files.setdefault(path.stem, set()).add(path)
-    repeated = any(len(same) > 1 for same in files.values())
-    stems = [path.with_suffix("").as_posix() if repeated else path.stem for path in paths]
-    spans = zip(stems, _text(raw, "start"), _text(raw, "end"), strict=True)
+    bare = [_without_suffix(path) for path in raw["path"]]
+    files = set(zip(bare, raw["path"], strict=True))
+    stems = Counter(name.rpartition("/")[2] for name, _ in files)
+    repeated = any(count > 1 for count in stems.values())
+    stems_or_paths = bare if repeated else [name.rpartition("/")[2] for name in bare]
+    spans = zip(stems_or_paths, _text(raw, "start"), _text(raw, "end"), strict=True)
     return [
         stem if start is None and end is None else f"{stem}#{start or 0}-{end or -1}"
         for stem, start, end in spans
     ]
+
+
+def _without_suffix(path: str) -> str:
+    folder, slash, file = path.rpartition("/")
+    return folder + slash + (file.rpartition(".")[0] or file)
 
 
 def _required(value: str | None, what: str) -> str:

@@ -55,6 +55,8 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         ManifestError: no such file, a misspelt column or key, or a row that breaks the schema.
         LabelError: an unknown label, with counts.
     """
+    if path.is_dir():
+        raise ManifestError(f"{path} is a folder; name the table in it, such as csv:{path}/manifest.csv")
     options: dict[str, Any] = {}
     table_path = path
     if path.suffix in (".yaml", ".yml"):
@@ -66,6 +68,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
     if set(COLUMNS) <= set(text.columns) and not options:
         table = read_manifest(table_path)
         check_some_files_exist(table, table_path.parent)
+        table.attrs["dropped"] = {}
         return table
     name = str(options.get("name", table_path.absolute().parent.name))
     raw = _rename(text, options.get("columns", {}), table_path)
@@ -81,19 +84,20 @@ def _rename(text: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.Da
                 f"{path}: no column {theirs!r} for {ours}; {did_you_mean(theirs, text.columns)}"
             )
     renames = {theirs: ours for ours, theirs in columns.items()}
-    names = {name: renames.get(name) or _ours(name, columns, path) for name in text.columns}
+    names = {name: renames.get(name) or _ours(name, columns, text.columns, path) for name in text.columns}
     chosen = {ours: text[theirs] for theirs, ours in names.items() if ours is not None}
     if "path" not in chosen:
-        raise ManifestError(f"{path}: no column 'path'; it has {', '.join(text.columns)}")
+        hint = "; are its cells separated by commas?" if len(text.columns) == 1 else ""
+        raise ManifestError(f"{path}: no column 'path'; it has {', '.join(text.columns)}{hint}")
     return pd.DataFrame(chosen)
 
 
-def _ours(name: str, columns: Mapping[str, str], path: Path) -> str | None:
+def _ours(name: str, columns: Mapping[str, str], present: Collection[str], path: Path) -> str | None:
     ours = SYNONYMS.get(name, name)
     if ours in RAW:
         return None if ours in columns else ours
     close = difflib.get_close_matches(name.casefold(), [*RAW, *SYNONYMS], n=1, cutoff=_RESEMBLES)
-    if close and close[0] not in columns:
+    if close and close[0] not in {*columns, *present}:
         raise ManifestError(
             f"{path}: no column {name!r}; {did_you_mean(name.casefold(), RAW)}; "
             f"if it is meant to be another column, rename it or name yours in a YAML (columns:)"

@@ -151,7 +151,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
     missing = [name for name in REQUIRED if name not in text.columns]
     if missing:
         raise ManifestError(f"{path}: column {missing[0]!r} is missing; it has {', '.join(text.columns)}")
-    text["path"] = [None if p is None else resolve(p, path.parent) for p in text["path"]]
+    if text["path"].isna().any():
+        raise ManifestError(f"{path}: {int(text['path'].isna().sum())} rows without path")
+    text["path"] = resolve(text["path"], path.parent)
     if "age_years" in text.columns:
         text["age_years"] = parse_ages(text["age_years"], what=f"age_years of {path}")
     return check_manifest(conform(text), str(path))
@@ -160,13 +162,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
 def write_manifest(table: pd.DataFrame, path: Path) -> None:
     """Writes a checked manifest as CSV, whole or not at all; paths inside its folder become relative."""
     checked = check_manifest(conform(table), str(path))
-    checked["path"] = [_relative(p, path.absolute().parent) for p in checked["path"]]
+    inside = f"{path.absolute().parent.as_posix()}/"
+    checked["path"] = [p.removeprefix(inside) for p in checked["path"]]
     atomic_write(path, checked.to_csv(index=False, lineterminator="\n"))
-
-
-def _relative(path: str, folder: Path) -> str:
-    inside = Path(path).is_relative_to(folder)
-    return Path(path).relative_to(folder).as_posix() if inside else path
 
 
 def manifest_hash(table: pd.DataFrame) -> str:

@@ -43,7 +43,8 @@ def find_reader(name: str) -> Reader:
         ManifestError: names the nearest readers.
     """
     if name not in reader_names():
-        raise ManifestError(f"no corpus reader {name!r}; {did_you_mean(name, reader_names())}")
+        hint = f"is it a table? write csv:{name}" if Path(name).suffix else did_you_mean(name, reader_names())
+        raise ManifestError(f"no corpus reader {name!r}; {hint}")
     return cast(Reader, importlib.import_module(f"profiling.corpora.{name}").read)
 
 

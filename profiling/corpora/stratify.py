@@ -95,23 +95,28 @@ def choose(who: Roster, available: Mask, fraction: float, reserve: int, used: Co
         (speakers,) True for the picked.
     """
     target = max(1, round(fraction * int(available.sum())))
-    must = who.must & available[:, None]
-    should = who.should & available[:, None]
-    must_seats = np.clip(np.rint(fraction * must.sum(0)), 1, np.maximum(must.sum(0) - reserve, 0))
+    must, should = (np.where(available[:, None], strata, False) for strata in (who.must, who.should))
+    there = must.sum(0)
+    must_seats = np.clip(np.rint(fraction * there), 1, np.maximum(there - reserve, 0))
     should_seats = np.rint(fraction * should.sum(0))
-    order = np.lexsort((who.rank, np.zeros(len(who.rank)) if used is None else used))
-    preference = np.empty(len(order))
-    preference[order] = np.linspace(0.5, 0.0, len(order))
-    picked = np.zeros(len(who.names), dtype=bool)
+    weight = should.shape[1] + 1  # one class that is needed outweighs all balance
+    first = _preference(who, used)
+    picked, allowed = np.zeros_like(available), available.copy()
     while True:
-        spare = must.sum(0) - must[picked].sum(0) > reserve
-        allowed = available & ~picked & ~(must & ~spare).any(1)
+        allowed &= ~must[:, there - must[picked].sum(0) <= reserve].any(1) & ~picked
         gain = must[:, must[picked].sum(0) < must_seats].sum(1)
         if not allowed.any() or (picked.sum() >= target and gain[allowed].max() == 0):
             return picked
         balance = should[:, should[picked].sum(0) < should_seats].sum(1)
-        score = gain * (should.shape[1] + 1) + balance + preference
-        picked[np.argmax(np.where(allowed, score, -1.0))] = True
+        picked[np.argmax(np.where(allowed, weight * gain + balance + first, -1.0))] = True
+
+
+def _preference(who: Roster, used: Counts | None) -> NDArray[np.float64]:
+    """(speakers,) in [0, 0.5]: the least used first, then by rank."""
+    order = np.lexsort((who.rank, np.zeros_like(who.rank) if used is None else used))
+    preference = np.empty(len(order))
+    preference[order] = np.linspace(0.5, 0.0, len(order))
+    return preference
 
 
 def deal(who: Roster, folds: int) -> Counts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -67,9 +68,11 @@ def _cell(value: object) -> str | None:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
-def resolve(path: str, folder: Path) -> str:
-    """Absolute path of a cell: ``~`` expanded, relative to ``folder``; links are kept as they are."""
-    return os.path.normpath(folder.absolute() / Path(path).expanduser())
+def resolve(paths: Iterable[str], folder: Path) -> list[str]:
+    """Absolute paths: ``~`` expanded, relative to ``folder``; links are kept as they are."""
+    base = str(folder.absolute())
+    join, expand = os.path.join, os.path.expanduser  # four times as fast as Path
+    return [os.path.normpath(join(base, expand(path))) for path in paths]
 
 
 def find_recordings(folder: Path) -> list[Path]:
