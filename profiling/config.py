@@ -113,7 +113,9 @@ class TaskConfig:
     kind: str = "classification"  # classification | regression
     column: str = "emotion"
     labels: list[str] | None = None  # None: those found in the training corpora, sorted
-    scheme: str = "native"  # emotion: native | superb4 | ekman6; words without a place in it are dropped, counted
+    scheme: str = (
+        "native"  # emotion: native | superb4 | ekman6; words without a place in it are dropped, counted
+    )
     unit: str = ""
     children: str = "keep"  # gender: keep | drop | child (a class of their own)
     child_below_age: float = 16.0  # years; who counts as a child
@@ -127,7 +129,9 @@ class SplitConfig:
     folds: int = 5
     val_fraction: float = 0.15  # of the speakers
     test_fraction: float = 0.15  # of the speakers
-    allow_missing_speakers: bool = False  # True: such rows count as speakers of their own, tagged not independent
+    allow_missing_speakers: bool = (
+        False  # True: such rows count as speakers of their own, tagged not independent
+    )
     seed: int = 0
 
 

@@ -25,11 +25,12 @@ ROOMS = (
     ("backbones",),
     ("features",),
     ("heads",),
-    ("evaluation",),
     ("bundle",),
+    ("evaluation",),
     ("predict",),
     ("training", "pretraining", "demo"),
-    ("cli", "commands", "__main__"),
+    ("cli", "commands"),
+    ("__main__",),
 )
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))

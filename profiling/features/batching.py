@@ -52,9 +52,11 @@ class Batcher:
     def add(self, piece: Piece) -> Iterator[list[Piece]]:
         """Takes one piece; yields the batches that are full because of it."""
         self._waiting.append(piece)
-        if self.batching == "single" or self.batch_size == 1:
-            yield from self.flush()
-        elif len(self._waiting) >= self.batch_size * _WINDOW_BATCHES:
+        if (
+            self.batching == "single"
+            or self.batch_size == 1
+            or len(self._waiting) >= self.batch_size * _WINDOW_BATCHES
+        ):
             yield from self.flush()
 
     def flush(self) -> Iterator[list[Piece]]:

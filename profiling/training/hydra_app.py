@@ -91,7 +91,9 @@ def one_line(error: Exception) -> str:
     """Hydra's and OmegaConf's messages without their line breaks."""
     text = str(error.__cause__ or error) if isinstance(error, HydraException) else str(error)
     wanted = [line.strip() for line in text.splitlines() if line.strip()]
-    kept = [line for line in wanted if not line.startswith(("object_type=", "reference_type=", "Set the env"))]
+    kept = [
+        line for line in wanted if not line.startswith(("object_type=", "reference_type=", "Set the env"))
+    ]
     return " ".join(kept)
 
 
@@ -119,7 +121,9 @@ def _parse(text: str) -> Override:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"cannot read {text!r} ({reason}); write key=value, quote values with spaces") from error
+        raise ConfigError(
+            f"cannot read {text!r} ({reason}); write key=value, quote values with spaces"
+        ) from error
 
 
 def _check_key(override: Override, keys: set[str], groups: dict[str, list[str]]) -> None:

@@ -1,0 +1,5 @@
+"""``python -m profiling`` is ``profiling``."""
+
+from profiling.cli import entry
+
+entry()

@@ -1,0 +1,78 @@
+"""The command line: finds the command, imports only that, and turns a user's mistake into one line.
+
+Exit codes: 0 done, 1 the job was done but something is not right (damage found, too many failures),
+2 a mistake in what was asked for, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from profiling import __version__
+from profiling.errors import ProfilingError, did_you_mean
+
+COMMANDS = {
+    "extract": "compute and cache the features of corpora",
+    "train": "train heads and score them on held-out corpora (the same as train.py)",
+    "evaluate": "score a trained head on other corpora",
+    "predict": "age, gender or emotion of recordings, as JSON lines",
+    "cache": "ls | verify | compact | prune the feature stores",
+    "verify": "check manifests: files exist, hashes agree, audio decodes",
+    "demo": "generated voices to a report, offline, in two minutes",
+}
+OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one command.
+
+    Args:
+        argv: arguments without the program's name.
+
+    Returns:
+        The exit code.
+    """
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())  # noqa: T201 - this is the answer
+        return OK if argv else MISTAKE
+    if argv[0] in ("-V", "--version"):
+        print(f"profiling {__version__}")  # noqa: T201 - this is the answer
+        return OK
+    if argv[0] not in COMMANDS:
+        return _mistake(f"no command {argv[0]!r}; {did_you_mean(argv[0], COMMANDS)}")
+    return run(argv[0], list(argv[1:]))
+
+
+def run(command: str, arguments: list[str]) -> int:
+    """Imports and runs ``profiling.commands.<command>``; one line and a code for a user's mistake."""
+    module = importlib.import_module(f"profiling.commands.{command}")
+    try:
+        return int(module.main(arguments))
+    except ProfilingError as error:
+        return _mistake(str(error), getattr(error, "exit_code", MISTAKE))
+    except KeyboardInterrupt:
+        return _mistake("interrupted", INTERRUPTED)
+
+
+def _mistake(message: str, code: int = MISTAKE) -> int:
+    print(f"profiling: {message}", file=sys.stderr)  # noqa: T201 - this is the answer
+    return code
+
+
+def usage() -> str:
+    """The list of commands."""
+    width = max(len(name) for name in COMMANDS)
+    listed = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        "usage: profiling COMMAND [arguments]\n\n"
+        f"{listed}\n\n"
+        "profiling COMMAND --help says more. Settings are given as key=value, as in\n"
+        "  profiling extract corpus.train=[csv:my/manifest.csv] backbone=native_mini"
+    )
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""``profiling cache ls|verify|compact|prune``: what is in the feature stores, and keeping them well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiling.commands.arguments import Parser, answer, say
+from profiling.errors import StoreError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from profiling.features.maintenance import Pruning, StoreInfo
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a sub-command; ``verify`` returns 1 when it finds damage."""
+    arguments = _parser().parse_args(argv)
+    actions = {"ls": _ls, "verify": _verify, "compact": _compact, "prune": _prune}
+    return actions[arguments.action](arguments, _root(arguments))
+
+
+def _parser() -> Parser:
+    parser = Parser("profiling cache", description="List and maintain the feature stores.")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|verify|compact|prune")
+    listing = actions.add_parser("ls", help="stores with rows per layer, size and state")
+    verify = actions.add_parser("verify", help="read every byte; damage is listed and the exit code is 1")
+    verify.add_argument("--repair", action="store_true", help="set damaged shards aside, to be recomputed")
+    compacting = actions.add_parser("compact", help="merge small shards, drop rows written twice")
+    prune = actions.add_parser("prune", help="remove temporary files, and what else is named; a dry run")
+    prune.add_argument(
+        "--keep", action="append", default=[], metavar="READER:PATH", help="only its rows stay"
+    )
+    prune.add_argument("--damaged", action="store_true", help="also what verify --repair set aside")
+    prune.add_argument("--remove", action="store_true", help="the whole of the stores named")
+    prune.add_argument("--yes", action="store_true", help="do it")
+    for action in (listing, verify, compacting, prune):
+        action.add_argument("stores", nargs="*", help="folder names; all stores without")
+        action.add_argument("--root", help="folder of the stores (default: paths.features)")
+    return parser
+
+
+def _root(arguments: Namespace) -> Path:
+    from profiling.config import PathsConfig
+
+    return Path(arguments.root or PathsConfig().features)
+
+
+def _chosen(arguments: Namespace, root: Path) -> list[Path]:
+    from profiling.errors import did_you_mean
+    from profiling.features.maintenance import ls
+
+    known = {info.folder.name: info.folder for info in ls(root)}
+    if not known:
+        raise StoreError(f"no feature store in {root}; name another folder with --root")
+    for name in arguments.stores:
+        if name not in known:
+            raise StoreError(f"{root} has no store {name!r}; {did_you_mean(name, known)}")
+    return [known[name] for name in arguments.stores or known]
+
+
+def _ls(arguments: Namespace, root: Path) -> int:
+    from profiling.features.maintenance import ls
+
+    infos = [info for info in ls(root) if not arguments.stores or info.folder.name in arguments.stores]
+    if not infos:
+        say(f"no feature store in {root}")
+    for info in infos:
+        for line in _described(info):
+            answer(line)
+    return 0
+
+
+def _described(info: StoreInfo) -> list[str]:
+    layers = ", ".join(f"{label} {count}" for label, count in info.rows.items() if count) or "no rows"
+    facts = f"{info.num_bytes / 2**20:.1f} MiB in {info.shards} shards, {info.dtype}, {info.precision}"
+    lines = [
+        f"{info.folder.name}  {info.backbone} ({info.training})",
+        f"  {layers}",
+        f"  {facts}, {info.created}",
+    ]
+    return lines + [f"  PROBLEM {problem}" for problem in info.problems]
+
+
+def _verify(arguments: Namespace, root: Path) -> int:
+    from profiling.features.maintenance import repair, verify
+
+    found = 0
+    for folder in _chosen(arguments, root):
+        problems = verify(folder)
+        found += len(problems)
+        answer(f"{folder.name}: {'clean' if not problems else f'{len(problems)} problems'}")
+        for problem in problems:
+            answer(f"  {problem.kind}: {problem.path.name}: {problem.detail}")
+        if problems and arguments.repair:
+            for path in repair(folder, problems):
+                answer(f"  set aside: {path}")
+    if found and not arguments.repair:
+        say("--repair sets damaged shards aside; the next extraction computes their rows again")
+    return 1 if found else 0
+
+
+def _compact(arguments: Namespace, root: Path) -> int:
+    from profiling.features.maintenance import compact
+    from profiling.features.store import FeatureStore
+
+    for folder in _chosen(arguments, root):
+        done = compact(FeatureStore.load(folder))
+        before, after = done.bytes_before / 2**20, done.bytes_after / 2**20
+        answer(
+            f"{folder.name}: {done.shards_before} -> {done.shards_after} shards, "
+            f"{before:.1f} -> {after:.1f} MiB"
+        )
+    return 0
+
+
+def _prune(arguments: Namespace, root: Path) -> int:
+    from profiling.features.maintenance import prune, remove_stores
+    from profiling.features.store import FeatureStore
+
+    dry = not arguments.yes
+    if arguments.remove:
+        if not arguments.stores:
+            raise StoreError(
+                "prune --remove needs the names of the stores to remove; `profiling cache ls` lists them"
+            )
+        _said("stores " + ", ".join(arguments.stores), remove_stores(root, arguments.stores, dry_run=dry))
+        return 0
+    for folder in _chosen(arguments, root):
+        keep = _kept_rows(arguments.keep) if arguments.keep else None
+        done = prune(FeatureStore.load(folder), keep, damaged=arguments.damaged, dry_run=dry)
+        _said(folder.name, done)
+    return 0
+
+
+def _kept_rows(specs: Sequence[str]) -> list[object]:
+    """Row keys of manifests, by the remembered hashes of their recordings; a file never read has no rows."""
+    from profiling.audio_index import AudioIndex
+    from profiling.config import PathsConfig
+    from profiling.corpora.reading import read_corpora
+    from profiling.features.extract import row_key
+    from profiling.features.prepare import utterances_of
+
+    utterances = utterances_of(read_corpora(specs, {}))
+    known = AudioIndex(Path(PathsConfig().cache)).lookup_many({u.path for u in utterances})
+    keys = [row_key(u, known.get(u.path)) for u in utterances]
+    if unknown := sum(key is None for key in keys):
+        raise StoreError(
+            f"{unknown} of {len(keys)} recordings to keep changed or were never read, so their rows cannot be told; "
+            "run `profiling extract` for them first"
+        )
+    return list(keys)
+
+
+def _said(what: str, done: Pruning) -> None:
+    verb = "removed" if done.applied else "would remove (add --yes)"
+    answer(f"{what}: {verb} {len(done.files)} files, {done.rows} rows, {done.num_bytes / 2**20:.1f} MiB")

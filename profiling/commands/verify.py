@@ -1,0 +1,31 @@
+"""``profiling verify manifest reader:path ...``: are the recordings what the manifest says?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiling.commands.arguments import Parser, answer
+
+_SHOWN = 50
+
+
+def main(argv: Sequence[str]) -> int:
+    """Checks manifests; 0 all well, 1 problems were found."""
+    parser = Parser("profiling verify", description="Check the recordings of corpora.")
+    parser.add_argument("what", choices=["manifest"])
+    parser.add_argument("corpora", nargs="+", metavar="READER:PATH")
+    parser.add_argument("--depth", choices=["exists", "hash", "decode"], default="exists")
+    parser.add_argument("--workers", type=int, default=2, help="threads")
+    arguments = parser.parse_args(argv)
+
+    from profiling.corpora.reading import read_corpora
+    from profiling.corpora.verify import verify_manifest
+
+    table = read_corpora(arguments.corpora, {})
+    problems = verify_manifest(table, arguments.depth, arguments.workers)
+    for row in problems.head(_SHOWN).itertuples():
+        answer(f"{row.utt_id}: {row.stage}: {row.reason}")
+    if len(problems) > _SHOWN:
+        answer(f"... and {len(problems) - _SHOWN} more")
+    answer(f"{len(table)} utterances, {len(problems)} problems (depth {arguments.depth})")
+    return 1 if len(problems) else 0

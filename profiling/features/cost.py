@@ -1,0 +1,62 @@
+"""What an extraction will cost, said before it starts: hours of audio, device, backbone, time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from profiling.audio import probe_duration
+from profiling.backbones.protocol import SAMPLE_RATE_HZ, Backbone
+from profiling.errors import AudioError
+from profiling.features.decode import Utterance
+from profiling.features.extract import Plan
+from profiling.features.progress import human_duration
+
+#: Unknown durations are read from the headers of at most this many files, evenly spread.
+_HEADERS = 200
+_PROBE_S = 1.0
+_PROBE_SEED = 20260101
+
+
+def audio_seconds(plan: Plan) -> float:
+    """Seconds of audio to compute: remembered durations, the rest from a sample of headers."""
+    unknown = [plan.utterances[i] for i in plan.todo if i not in plan.durations_s]
+    known_s = sum(plan.durations_s.get(i, 0.0) for i in plan.todo)
+    if not unknown:
+        return known_s
+    step = max(1, len(unknown) // _HEADERS)
+    sampled = [seconds for u in unknown[::step] if (seconds := _header_seconds(u)) is not None]
+    return known_s + (fmean(sampled) * len(unknown) if sampled else 0.0)
+
+
+def _header_seconds(utterance: Utterance) -> float | None:
+    try:
+        num_samples, rate_hz = probe_duration(utterance.path)
+    except AudioError:
+        return None  # it will be quarantined; it costs nothing
+    end = num_samples if utterance.end_sample < 0 else utterance.end_sample
+    return (end - utterance.start_sample) / rate_hz
+
+
+def seconds_per_second(backbone: Backbone, layers: Sequence[str]) -> float:
+    """Measured seconds of computing per second of audio, on a short signal."""
+    rng = np.random.default_rng(_PROBE_SEED)
+    signal = (0.1 * rng.standard_normal(int(_PROBE_S * SAMPLE_RATE_HZ))).astype(np.float32)
+    count = 1 if backbone.batching == "single" else 4
+    backbone.extract([signal[: len(signal) // 4]], layers)  # the first call pays for set-up
+    started = time.perf_counter()
+    backbone.extract([signal] * count, layers)
+    return (time.perf_counter() - started) / (_PROBE_S * count)
+
+
+def cost_line(plan: Plan, backbone: Backbone, layers: Sequence[str]) -> str:
+    """For example ``5.6 h of audio, CPU, ecapa2: about 19 h``."""
+    audio_s = audio_seconds(plan)
+    estimate_s = audio_s * seconds_per_second(backbone, layers)
+    device = backbone.device.upper()
+    return (
+        f"{human_duration(audio_s)} of audio, {device}, {backbone.name}: about {human_duration(estimate_s)}"
+    )

@@ -1,0 +1,121 @@
+"""Decode-ahead: recordings are read and decoded by threads while the backbone works, within a budget.
+
+libsndfile and soxr release Python's lock, so threads are enough and the process stays one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiling.audio import Audio, load_audio
+from profiling.errors import AudioError
+
+#: Stands in for a duration nobody knows yet.
+_UNKNOWN_S = 10.0
+#: Sums of seconds come back to zero only this closely.
+_NOTHING_S = 1e-6
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is asked for: one span of one recording.
+
+    Attributes:
+        utt_id: unique id of the manifest.
+        path: the recording.
+        start_sample: first sample, at the file's own rate.
+        end_sample: one past the last sample, at the file's own rate; -1 is the end of the file.
+    """
+
+    utt_id: str
+    path: Path
+    start_sample: int = 0
+    end_sample: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """One decoded utterance, or why there is none."""
+
+    index: int
+    audio: Audio | None
+    error: AudioError | None
+
+
+class DecodeAhead:
+    """Iterates over decoded utterances in the order asked.
+
+    Yields None when the budget is full of audio the consumer still holds: it must compute and
+    :meth:`release` some before more is decoded.
+
+    Args:
+        utterances: all that were asked for.
+        todo: indices into ``utterances`` to decode.
+        durations_s: known durations by index; unknown ones may be missing.
+        workers: threads.
+        limit_s: seconds of audio decoded or being decoded at any time (one utterance always may).
+        channel: which channel, see ``AudioConfig``.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        todo: Sequence[int],
+        durations_s: dict[int, float],
+        *,
+        workers: int,
+        limit_s: float,
+        channel: str,
+    ) -> None:
+        self._utterances = utterances
+        self._todo = deque(todo)
+        self._durations_s = durations_s
+        self._workers = workers
+        self._limit_s = limit_s
+        self._channel = channel
+        self._in_flight_s = 0.0
+
+    def release(self, seconds: float) -> None:
+        """The consumer is done with this much decoded audio."""
+        self._in_flight_s -= seconds
+
+    def __iter__(self) -> Iterator[Decoded | None]:
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="decode")
+        running: deque[tuple[int, float, Future[Audio]]] = deque()
+        try:
+            while self._todo or running:
+                self._submit(running, pool.submit)
+                if running:
+                    yield self._finish(*running.popleft())
+                else:
+                    yield None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(
+        self,
+        running: deque[tuple[int, float, Future[Audio]]],
+        submit: Callable[..., Future[Audio]],
+    ) -> None:
+        while self._todo and len(running) < 4 * self._workers:
+            hint = self._durations_s.get(self._todo[0], _UNKNOWN_S)
+            if self._in_flight_s > _NOTHING_S and self._in_flight_s + hint > self._limit_s:
+                return
+            index = self._todo.popleft()
+            self._in_flight_s += hint
+            asked = self._utterances[index]
+            future = submit(load_audio, asked.path, asked.start_sample, asked.end_sample, self._channel)
+            running.append((index, hint, future))
+
+    def _finish(self, index: int, hint: float, future: Future[Audio]) -> Decoded:
+        self._in_flight_s -= hint
+        try:
+            audio = future.result()
+        except AudioError as error:
+            return Decoded(index, None, error)
+        self._in_flight_s += audio.duration_s
+        return Decoded(index, audio, None)

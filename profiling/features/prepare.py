@@ -1,0 +1,150 @@
+"""From a manifest and a configuration to features on disk: the one door that every command uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from profiling.audio_index import AudioIndex
+from profiling.backbones.build import build_backbone
+from profiling.backbones.protocol import Backbone
+from profiling.config import RunConfig
+from profiling.errors import ProfilingError
+from profiling.features.cost import cost_line
+from profiling.features.decode import Utterance
+from profiling.features.extract import Extraction, Extractor, feature_key
+from profiling.features.progress import human_duration
+from profiling.features.store import FeatureStore
+
+Say = Callable[[str], None]
+
+#: Below this many utterances to compute nobody needs a forecast.
+_FORECAST_FROM = 50
+_SHOWN_FAILURES = 5
+
+TRAINING_NOTES = {
+    "released": "the authors' released weights",
+    "mini": "the small network trained for this package, not ECAPA2",
+    "local": "a local file with other weights than the released ones",
+    "untrained": "untrained backbone: its numbers prove the chain, nothing about people",
+    "signal": "signal statistics, no network",
+}
+
+
+class InterruptedExtractionError(ProfilingError):
+    """Ctrl-C during extraction: everything computed is committed."""
+
+    exit_code = 130
+
+
+class TooManyFailuresError(ProfilingError):
+    """More utterances were quarantined than ``extract.max_failed`` allows."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Features of a manifest's rows.
+
+    Attributes:
+        backbone: what computed them.
+        extraction: keys by row, quarantine, counts.
+        layers: the layers asked for, in network order.
+    """
+
+    backbone: Backbone
+    extraction: Extraction
+    layers: list[str]
+
+
+def utterances_of(table: pd.DataFrame) -> list[Utterance]:
+    """The rows of a manifest as spans of recordings, in the manifest's order."""
+    columns = zip(table["utt_id"], table["path"], table["start_sample"], table["end_sample"], strict=True)
+    return [Utterance(str(utt), Path(path), int(start), int(end)) for utt, path, start, end in columns]
+
+
+def load_backbone(config: RunConfig, say: Say) -> Backbone:
+    """Builds the backbone and says in one line what stands behind its numbers."""
+    backbone = build_backbone(config.backbone, Path(config.paths.cache))
+    notice = getattr(backbone, "notice", None)
+    if notice:
+        say(str(notice))
+    say(
+        f"backbone {backbone.name} on {backbone.device}, {backbone.precision}: {TRAINING_NOTES[backbone.training]}"
+    )
+    return backbone
+
+
+def prepare_features(
+    utterances: Sequence[Utterance],
+    layers: Sequence[str],
+    config: RunConfig,
+    backbone: Backbone,
+    say: Say,
+) -> Prepared:
+    """Makes sure that every utterance's features are on disk.
+
+    Raises:
+        InterruptedExtractionError: Ctrl-C; says how to go on.
+        TooManyFailuresError: the quarantine is over its budget.
+    """
+    key = feature_key(backbone, config.audio, config.store)
+    store = FeatureStore.open(
+        Path(config.paths.features), key, backbone.layers, create=True, training=backbone.training
+    )
+    extractor = Extractor(
+        backbone,
+        store,
+        layers,
+        audio=config.audio,
+        settings=config.extract,
+        writing=config.store,
+        index=AudioIndex(Path(config.paths.cache)),
+        shown=config.trainer.progress,
+    )
+    plan = extractor.plan(utterances)
+    if len(plan.todo) >= _FORECAST_FROM:
+        say(cost_line(plan, backbone, layers))
+    extraction = extractor.run(plan)
+    for line in summary(extraction, backbone):
+        say(line)
+    _check(extraction, len(utterances), config)
+    return Prepared(backbone, extraction, list(layers))
+
+
+def summary(extraction: Extraction, backbone: Backbone) -> list[str]:
+    """What an extraction did, in a few lines."""
+    total = len(extraction.keys)
+    lines = [f"{extraction.cached}/{total} from cache"]
+    if extraction.computed:
+        speed = extraction.audio_s / max(extraction.wall_s, 1e-9)
+        lines[0] += (
+            f", {extraction.computed} computed: {human_duration(extraction.audio_s)} of audio in "
+            f"{human_duration(extraction.wall_s)} ({speed:.1f} x real time, {backbone.device})"
+        )
+    lines.append(f"features in {extraction.store.folder}")
+    failed = extraction.quarantined
+    if failed:
+        lines.append(f"{len(failed)} quarantined, listed in {extraction.store.folder / 'quarantine.csv'}:")
+        lines += [f"  {e.utt_id}: {e.stage}: {e.reason} ({e.path})" for e in failed[:_SHOWN_FAILURES]]
+        if len(failed) > _SHOWN_FAILURES:
+            lines.append(f"  ... and {len(failed) - _SHOWN_FAILURES} more")
+    return lines
+
+
+def _check(extraction: Extraction, asked: int, config: RunConfig) -> None:
+    if extraction.interrupted:
+        reached = sum(key is not None for key in extraction.keys)
+        raise InterruptedExtractionError(
+            f"interrupted: {reached} of {asked} utterances are committed; the same command goes on from there"
+        )
+    failed = len(extraction.quarantined)
+    if failed > config.extract.max_failed * asked:
+        raise TooManyFailuresError(
+            f"{failed} of {asked} utterances failed, more than extract.max_failed={config.extract.max_failed:g} "
+            f"allows: mend or remove them, or raise extract.max_failed; the other rows are kept"
+        )

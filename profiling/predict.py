@@ -1,0 +1,183 @@
+"""A profiler: a trained head with its backbone, answering on any recording.
+
+file -> waveform -> windows -> backbone -> head -> Answer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiling.audio import Audio, check_duration, load_audio
+from profiling.backbones.build import build_backbone
+from profiling.backbones.protocol import SAMPLE_RATE_HZ, Backbone
+from profiling.bundle import Bundle, read_bundle
+from profiling.config import AudioConfig, BackboneConfig, NativeConfig, StoreConfig
+from profiling.errors import AudioError, BundleError
+from profiling.evaluation.decisions import decide
+from profiling.features.extract import equal_windows, feature_key, window_mean
+from profiling.heads.modules import build_head
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a profiler says of one recording.
+
+    Attributes:
+        path: the recording, as it was given.
+        task: ``age``, ``gender`` or ``emotion``.
+        label: the most probable label; None for regression or after an error.
+        probabilities: label -> probability; empty for regression.
+        value: the number, in ``unit``; None for classification.
+        unit: of ``value``, such as ``years``.
+        duration_s: of the recording, in seconds.
+        flags: ``windowed``, ``upsampled``, ``clipped``, ...
+        backbone: name and what stands behind it, such as ``native_mini (untrained)``.
+        profiler: signature of the bundle that answered.
+        error: why there is no answer; None otherwise.
+    """
+
+    path: str
+    task: str
+    label: str | None = None
+    probabilities: dict[str, float] | None = None
+    value: float | None = None
+    unit: str = ""
+    duration_s: float | None = None
+    flags: tuple[str, ...] = ()
+    backbone: str = ""
+    profiler: str = ""
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, without the fields that say nothing."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, "", (), {})}
+
+
+class Profiler:
+    """Answers with one trained head. Make one with :meth:`from_pretrained`.
+
+    Attributes:
+        bundle: the head and what it was trained on.
+        backbone: computes its features.
+    """
+
+    def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
+        self.bundle, self.backbone = bundle, backbone
+        self._head = build_head(bundle.spec.head, bundle.state)
+        self._layers = [label for label, _ in bundle.spec.head.layers]
+        self._audio = AudioConfig(**bundle.spec.audio)
+        _check_same_features(bundle, backbone, self._audio)
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path, *, device: str = "auto", cache: str | Path | None = None
+    ) -> Self:
+        """Reads a bundle folder, or a run folder that holds one, and loads its backbone.
+
+        Args:
+            path: the folder.
+            device: ``auto``, ``cpu``, ``cuda``.
+            cache: where probe results are remembered; None is ``paths.cache``.
+
+        Raises:
+            BundleError: damaged, edited, newer, or of a backbone that is not this one.
+            BackboneError: the backbone cannot be loaded.
+        """
+        bundle = read_bundle(Path(path).expanduser())
+        config = backbone_config(bundle, device)
+        return cls(bundle, build_backbone(config, Path(cache) if cache else default_cache()))
+
+    def __call__(self, path: str | Path) -> Answer:
+        """Answers on one recording.
+
+        Raises:
+            AudioError: it cannot be used.
+        """
+        return self._answer(str(path), load_audio(Path(path), channel=self._audio.channel))
+
+    def answers(self, paths: Iterable[str | Path]) -> Iterator[Answer]:
+        """One answer per recording, in order; one that cannot be used gets an answer with ``error``."""
+        for path in paths:
+            try:
+                yield self(path)
+            except AudioError as error:
+                yield Answer(str(path), self.task, error=str(error), profiler=self.bundle.signature[:16])
+
+    @property
+    def task(self) -> str:
+        """``age``, ``gender`` or ``emotion``."""
+        return str(self.bundle.spec.task["name"])
+
+    def features(self, audio: Audio) -> NDArray[np.float32]:
+        """The head's features of a recording, (1, dim): exactly those that extraction would store."""
+        check_duration(audio.waveform, self.backbone.min_samples)
+        spans = equal_windows(len(audio.waveform), int(self._audio.max_duration_s * SAMPLE_RATE_HZ))
+        windows = [audio.waveform[start:end] for start, end in spans]
+        outputs = [self.backbone.extract([window], self._layers) for window in windows]
+        seconds = [len(window) / SAMPLE_RATE_HZ for window in windows]
+        mean = window_mean([{layer: out[layer][0] for layer in self._layers} for out in outputs], seconds)
+        return np.concatenate([mean[layer] for layer in self._layers])[None]
+
+    def _answer(self, path: str, audio: Audio) -> Answer:
+        outputs = self._head.predict(self.features(audio))
+        windowed = ("windowed",) if audio.duration_s > self._audio.max_duration_s else ()
+        shared = {
+            "path": path,
+            "task": self.task,
+            "duration_s": round(audio.duration_s, 3),
+            "flags": (*audio.flags, *windowed),
+            "backbone": f"{self.backbone.name} ({self.backbone.training})",
+            "profiler": self.bundle.signature[:16],
+        }
+        labels = list(self.bundle.spec.head.labels)
+        if not labels:
+            unit = str(self.bundle.spec.task["unit"])
+            return Answer(**shared, value=float(outputs[0]), unit=unit)
+        probabilities = dict(zip(labels, map(float, outputs[0]), strict=True))
+        return Answer(**shared, label=decide(outputs, labels)[0], probabilities=probabilities)
+
+
+def backbone_config(bundle: Bundle, device: str = "auto") -> BackboneConfig:
+    """The configuration that rebuilds a bundle's backbone.
+
+    Raises:
+        BundleError: a bundle of another version.
+    """
+    section = dict(bundle.spec.backbone)
+    try:
+        native = NativeConfig(**section.pop("native"))
+        return BackboneConfig(**{**section, "native": native, "device": device})
+    except (TypeError, KeyError) as error:
+        raise BundleError(f"{bundle.folder}: backbone section of another version: {error}") from error
+
+
+def default_cache() -> Path:
+    """``paths.cache`` of the default configuration."""
+    from profiling.config import PathsConfig
+
+    return Path(PathsConfig().cache)
+
+
+def _check_same_features(bundle: Bundle, backbone: Backbone, audio: AudioConfig) -> None:
+    """The backbone must compute exactly the features the head was trained on."""
+    store = StoreConfig(dtype=str(bundle.spec.feature_key["dtype"]))
+    found, wanted = feature_key(backbone, audio, store).fields(), bundle.spec.feature_key
+    differing = [name for name in wanted if found.get(name) != wanted[name]]
+    if differing:
+        pairs = "; ".join(f"{name}: trained on {wanted[name]}, here {found.get(name)}" for name in differing)
+        raise BundleError(
+            f"{bundle.folder} was trained on other features ({pairs}); use the backbone it names"
+        )
+
+
+def answers_of(profilers: Sequence[Profiler], paths: Iterable[str | Path]) -> Iterator[Answer]:
+    """Every profiler's answer on every recording, recording by recording."""
+    for path in paths:
+        for profiler in profilers:
+            yield from profiler.answers([path])

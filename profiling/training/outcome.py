@@ -1,0 +1,103 @@
+"""What a trained run leaves on disk, and reading it back: the boundary between training and scoring.
+
+- ``config.yaml``: the resolved configuration
+- ``rows.parquet``: task rows of the training corpora, with the part of each in every fold
+- ``heads/<fold>/``: one bundle per fold; the final head among them
+- ``validation.json``: validation scores, the only ones a selection may read
+- ``metrics.json``, ``predictions.parquet``, ``report.md``, ``bundle/``: once test and held-out are opened
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from profiling.corpora.protocol import Fold, Protocol
+from profiling.errors import BundleError
+from profiling.provenance import atomic_write, read_json
+
+CONFIG, ROWS, HEADS, VALIDATION = "config.yaml", "rows.parquet", "heads", "validation.json"
+METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
+_PART_PREFIX = "part:"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run read back.
+
+    Attributes:
+        folder: the run folder.
+        config: the resolved configuration as plain values.
+        rows: task rows of the training corpora, with one ``part:<fold>`` column per fold.
+        validation: the content of ``validation.json``.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    rows: pd.DataFrame
+    validation: dict[str, Any]
+
+    @property
+    def folds(self) -> list[str]:
+        """Names of the folds with a head, the final one last."""
+        return [column.removeprefix(_PART_PREFIX) for column in self.rows if column.startswith(_PART_PREFIX)]
+
+    def part(self, fold: str, part: str) -> np.ndarray:
+        """(rows,) mask of a part of a fold."""
+        mask: np.ndarray = (self.rows[_PART_PREFIX + fold] == part).to_numpy()
+        return mask
+
+
+def folds_of(protocol: Protocol) -> list[Fold]:
+    """Every fold that gets a head, the final one last."""
+    return [*(fold for fold in protocol.folds if fold is not protocol.final), protocol.final]
+
+
+def write_config(folder: Path, config: object) -> None:
+    """Writes the resolved configuration as YAML."""
+    atomic_write(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))  # type: ignore[call-overload]
+
+
+def write_rows(folder: Path, rows: pd.DataFrame, folds: Sequence[Fold]) -> None:
+    """Writes the task rows with their part in every fold."""
+    table = rows.copy()
+    for fold in folds:
+        part = np.full(len(rows), "", dtype=object)
+        for name, mask in fold.parts().items():
+            part[mask] = name
+        table[_PART_PREFIX + fold.name] = part
+    write_parquet(folder / ROWS, table)
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Atomic Parquet."""
+    buffer = io.BytesIO()
+    plain = table.copy()
+    plain.attrs = {}
+    plain.to_parquet(buffer, index=False)
+    atomic_write(path, buffer.getvalue())
+
+
+def head_folder(folder: Path, fold: str) -> Path:
+    """Where the head of a fold is kept; fold names may hold a speaker's id with a slash."""
+    return folder / HEADS / fold.replace("/", "~")
+
+
+def read_run(folder: Path) -> Run:
+    """Reads a trained run.
+
+    Raises:
+        BundleError: not a run folder, or training did not finish.
+    """
+    for name in (CONFIG, ROWS, VALIDATION):
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder} has no {name}: not a run folder, or its training did not finish")
+    config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    return Run(folder, config, pd.read_parquet(folder / ROWS), read_json(folder / VALIDATION))

@@ -1,0 +1,204 @@
+"""Opens test and held-out data for a trained run: scores, predictions, report, bundle. Once per run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from profiling.bundle import FOLDER as BUNDLE
+from profiling.bundle import Bundle, read_bundle, speaker_hash, write_bundle
+from profiling.errors import BundleError, ProfilingError, SplitError
+from profiling.evaluation.answers import answer_rows, prediction_table, score_corpus, score_part
+from profiling.evaluation.report import write_report
+from profiling.evaluation.result import Result, Scores
+from profiling.heads.modules import build_head
+from profiling.provenance import read_json, write_json
+from profiling.training.describe import command, describe_backbone, describe_data, provenance
+from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
+from profiling.training.rows import RunRows, TaskRows
+from profiling.training.run import training_rows
+
+LEDGER = "heldout_scored.json"
+_PART_NAMES = {"val": "validation", "test": "test"}
+
+
+def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
+    """Scores a trained run on its test part and its held-out corpora, and writes everything about it.
+
+    Args:
+        folder: a run folder after training.
+        rows: its rows, training and held-out.
+        candidates: how many runs were compared on validation before this one was chosen.
+
+    Returns:
+        The content of ``metrics.json``.
+
+    Raises:
+        ProfilingError: a head of the run diverged.
+    """
+    run = read_run(folder)
+    if run.validation["status"] == "diverged":
+        raise ProfilingError(
+            f"{folder}: training diverged (head.lr={run.config['head']['lr']:g}); lower head.lr. "
+            "Test and held-out data were not opened"
+        )
+    bundles = {fold: read_bundle(head_folder(folder, fold)) for fold in run.folds}
+    final = bundles[run.folds[-1]]
+    own = {part: _own_predictions(run, bundles, training_rows(rows), part) for part in ("val", "test")}
+    heldout = heldout_predictions(final, rows.heldout)
+    scores = _scores(run, final, own, heldout)
+    count_scored(folder, rows.heldout, scores)
+    result = _result(run, final, rows, scores, candidates)
+    write_run(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
+    spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
+    write_bundle(folder / BUNDLE, spec, final.state, final.seen)
+    return result
+
+
+def write_run(folder: Path, result: Result, predictions: pd.DataFrame) -> None:
+    """Writes predictions, metrics and the report."""
+    write_parquet(folder / PREDICTIONS, predictions)
+    write_report(folder, result, predictions)
+    write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
+
+
+def _own_predictions(run: Run, bundles: Mapping[str, Bundle], train: TaskRows, part: str) -> pd.DataFrame:
+    """Each row answered by the head for which it is in this part; the final head's test part may be empty."""
+    if run.rows["utt_id"].tolist() != train.table["utt_id"].tolist():
+        raise BundleError(f"{run.folder}: the corpora are not those it was trained on (utterances differ)")
+    folds = run.folds if len(run.folds) == 1 else run.folds[:-1]  # the final head validates on its own again
+    tables = []
+    for fold in folds:
+        chosen = np.flatnonzero(run.part(fold, part))
+        if len(chosen):
+            outputs = answer_rows(_head(bundles[fold]), train.view, chosen)
+            labels = bundles[fold].spec.head.labels
+            rows = train.table.iloc[chosen]
+            tables.append(prediction_table(rows, outputs, labels, part=_PART_NAMES[part], fold=fold))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def heldout_predictions(final: Bundle, heldout: Mapping[str, TaskRows]) -> dict[str, pd.DataFrame]:
+    """The final head's answers on every held-out corpus."""
+    head, labels, fold = _head(final), final.spec.head.labels, "final"
+    return {
+        name: prediction_table(
+            held.table,
+            answer_rows(head, held.view, np.arange(len(held.table))),
+            labels,
+            part="heldout",
+            fold=fold,
+        )
+        for name, held in heldout.items()
+    }
+
+
+def _head(bundle: Bundle) -> Any:  # noqa: ANN401 - heads.modules.Head, typed there
+    return build_head(bundle.spec.head, bundle.state)
+
+
+def _scores(
+    run: Run, final: Bundle, own: Mapping[str, pd.DataFrame], heldout: Mapping[str, pd.DataFrame]
+) -> Scores:
+    labels = list(final.spec.head.labels)
+    answers = train_answers(run, labels)
+    scores: dict[str, Any] = {
+        _PART_NAMES[part]: score_part(table, labels, answers) for part, table in own.items() if len(table)
+    }
+    scores["heldout"] = {name: score_corpus(table, labels, answers) for name, table in heldout.items()}
+    return cast(Scores, scores)
+
+
+def train_answers(run: Run, labels: list[str]) -> list[Any]:
+    """Labels or targets of the final head's training rows: what the constant predictor knows."""
+    chosen = run.rows[run.part(run.folds[-1], "train")]
+    answers: list[Any] = chosen["label" if labels else "target"].tolist()
+    return answers
+
+
+def count_scored(folder: Path, heldout: Mapping[str, TaskRows], scores: Scores) -> None:
+    """Notes how often this head was scored on each held-out corpus: looking often is choosing."""
+    ledger = folder / LEDGER
+    counts: dict[str, int] = read_json(ledger) if ledger.exists() else {}
+    for name, held in heldout.items():
+        counts[held.manifest_sha256] = counts.get(held.manifest_sha256, 0) + 1
+        scores["heldout"][name]["times_scored"] = counts[held.manifest_sha256]
+        _count_quarantined(scores, name, held)
+    if heldout:
+        write_json(ledger, counts)
+
+
+def _count_quarantined(scores: Scores, name: str, held: TaskRows) -> None:
+    """The number scored is the number asked, or every missing row is named by its reason."""
+    score = scores["heldout"][name]
+    score["asked"] = held.asked
+    if held.quarantined:
+        score["not_scored"]["(quarantined)"] = held.quarantined
+    if score["scored"] + sum(score["not_scored"].values()) != held.asked:
+        raise SplitError(
+            f"{name}: {held.asked} rows were asked, {score['scored']} scored, {score['not_scored']} left out"
+        )
+
+
+def refuse_seen(bundle: Bundle, heldout: Mapping[str, TaskRows]) -> None:
+    """Refuses held-out corpora that share speakers or recordings with a bundle's training corpora.
+
+    Raises:
+        SplitError: names the corpus and how many.
+    """
+    for name, held in heldout.items():
+        known = held.table["speaker_id"].dropna().unique()
+        speakers = [speaker for speaker in known if speaker_hash(speaker) in bundle.seen.speakers]
+        recordings = int(held.table["audio_sha256"].isin(bundle.seen.recordings).sum())
+        if speakers or recordings:
+            raise SplitError(
+                f"{name}: {len(speakers)} speakers and {recordings} recordings are among those "
+                f"{bundle.folder} was trained on; score it on another corpus or other speakers"
+            )
+
+
+def _result(run: Run, final: Bundle, rows: RunRows, scores: Scores, candidates: int) -> Result:
+    made = final.spec.train
+    used = {"train": training_rows(rows), **rows.heldout}
+    data = [*made["data"], *describe_data(rows.heldout, "heldout")]
+    return result_of(final, scores, data, command(), provenance(rows.store, used), rows, run, candidates)
+
+
+def result_of(
+    bundle: Bundle,
+    scores: Scores,
+    data: list[Any],
+    said: str,
+    environment: dict[str, Any],
+    rows: RunRows,
+    run: Run | None,
+    candidates: int = 1,
+) -> Result:
+    """Puts ``metrics.json`` together."""
+    spec = bundle.spec
+    task = {key: spec.task[key] for key in ("name", "kind", "labels", "unit")}
+    environment["signature"] = spec.train["signature"]
+    if run is not None:
+        environment["heads"] = run.validation["heads"]
+    decision: Literal["masked", "open"] = run.config["heldout"]["decision"] if run else "masked"
+    return cast(
+        Result,
+        {
+            "task": task,
+            "backbone": describe_backbone(rows),
+            "layers": rows.layers,
+            "head": {**spec.train["head"], "spec": spec.head.name},
+            "candidates": candidates,
+            "split": spec.train["split"],
+            "heldout_decision": decision,
+            "scores": scores,
+            "data": data,
+            "command": said,
+            "environment": environment,
+        },
+    )
