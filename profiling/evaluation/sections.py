@@ -228,8 +228,8 @@ def _backbone(result: Result) -> Section:
 
 def _origin(result: Result) -> Section:
     environment = result["environment"]
-    packages = environment.get("packages", {})
-    rows = [("python", str(environment.get("python"))), ("platform", str(environment.get("platform")))]
+    packages = environment["packages"]
+    rows = [("python", str(environment["python"])), ("platform", str(environment["platform"]))]
     rows += [(name, str(version)) for name, version in sorted(packages.items()) if version]
     return Section("How to get this again", [Code(result["command"]), Table(("what", "version"), rows)])
 
