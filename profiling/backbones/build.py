@@ -22,6 +22,9 @@ def build_backbone(config: BackboneConfig, cache: Path) -> Backbone:
         BackboneError: an unknown name, or what the backbone itself raises.
     """
     if config.name == "ecapa2":
+        from profiling.backbones.hub import locate
+
+        locate(config, cache)  # a file that is not to be had is said before seconds of importing torch
         from profiling.backbones.ecapa2 import Ecapa2
 
         return Ecapa2.load(config, cache)
