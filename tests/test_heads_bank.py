@@ -145,6 +145,17 @@ def test_a_frozen_group_is_no_longer_computed_and_the_others_go_on() -> None:
     assert [bool(loss > 0) for loss in losses] == [True, True, False, True, True, True]
 
 
+def test_dropout_keeps_the_mean_in_training_and_is_absent_otherwise() -> None:
+    wide = replace(EMOTION, architecture="mlp", hidden=(4000,), dropout=0.3)
+    group = next(Bank([wide, replace(wide, dropout=0.0)], STREAM).groups())
+    dropped = group._dropped(torch.ones(2, 10, 4000))
+    assert float((dropped[0] == 0).float().mean()) == pytest.approx(0.3, abs=0.01)  # 4 standard errors
+    assert float(dropped[0].mean()) == pytest.approx(1, abs=0.02)
+    assert (dropped[1] == 1).all()
+    assert not torch.equal(dropped, group._dropped(torch.ones(2, 10, 4000)))
+    assert (group.eval()._dropped(torch.ones(2, 10, 4000)) == 1).all()
+
+
 def test_the_same_head_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match=re.escape(f"twice: {EMOTION.name}")):
         Bank([EMOTION, replace(EMOTION, seed=1), EMOTION], STREAM)
