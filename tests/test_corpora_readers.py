@@ -264,6 +264,13 @@ def test_csv_ignores_a_resembling_column_beside_the_right_one(tmp_path: Path) ->
     assert read_corpus(f"csv:{path}", {})["speaker_id"].tolist() == ["c/1"]
 
 
+def test_csv_renamed_column_wins_over_one_that_has_our_name(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    write_csv(tmp_path, "path,spk,speaker\na.wav,1,9\n", "m.csv")
+    write_csv(tmp_path, "manifest: m.csv\nname: c\ncolumns: {speaker: spk}\n", "m.yaml")
+    assert read_corpus(f"csv:{tmp_path}/m.yaml", {})["speaker_id"].tolist() == ["c/1"]
+
+
 def test_csv_given_a_folder_or_no_reader_says_what_to_write(tmp_path: Path) -> None:
     path = mini_csv(tmp_path / "mini")
     with pytest.raises(

@@ -82,6 +82,13 @@ def test_a_class_of_three_speakers_is_in_every_part(seed: int) -> None:
     assert all("r" in set(rows["label"][mask]) for mask in fold.parts().values())
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_rare_class_is_not_taken_away_by_speakers_who_have_others_too(seed: int) -> None:
+    rows = rows_of({**{f"{i:02d}": "ab" for i in range(12)}, "x": "abr", "y": "abr"}, utterances=6)
+    (fold,) = make_protocol(rows, SplitConfig(kind="random", seed=seed, test_fraction=0.3)).folds
+    assert ["r" in set(rows["label"][mask]) for mask in fold.parts().values()] == [True, True, False]
+
+
 def test_a_class_of_two_speakers_is_learned_and_validated_not_tested() -> None:
     rows = rows_of({**many(40), "x": "r", "y": "r"})
     (fold,) = make_protocol(rows, SplitConfig(kind="random")).folds
