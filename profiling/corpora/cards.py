@@ -151,7 +151,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {key: _text_keys(value, path) for key, value in _text_keys(content, path).items()}
 
 
-def _text_keys(value: Any, path: Path) -> Any:  # noqa: ANN401 - any YAML value
+def _text_keys(value: Any, path: Path) -> Any:
     if not isinstance(value, dict):
         return value
     truths = [key for key in value if isinstance(key, bool)]
