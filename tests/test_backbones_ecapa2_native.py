@@ -70,7 +70,7 @@ def test_real_speech_of_equal_length_in_a_batch_equals_each_alone(backbone: Ecap
             assert relative_l2(together[label][row], alone[label][0]) <= bound, (row, label)
 
 
-@pytest.mark.slow  # 2 minutes on a free core, 13 on one shared by ten
+@pytest.mark.slow  # 13 minutes measured at a load of ten on two cores
 @pytest.mark.timeout(1800)
 @pytest.mark.data
 def test_twenty_real_files_at_the_released_width(tmp_path: Path, speech: Path) -> None:
