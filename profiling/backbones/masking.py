@@ -81,7 +81,7 @@ def reflection_index(lengths: Tensor, size: int, pad: int) -> Tensor:
     """Where each position of a padded row is read from, the reflection at the row's own end.
 
     Args:
-        lengths: (batch,) at least 2 each.
+        lengths: (batch,) at least 1 each; a single position is repeated.
         size: length of the batch's time axis.
         pad: how many positions are put before and after.
 
@@ -90,7 +90,7 @@ def reflection_index(lengths: Tensor, size: int, pad: int) -> Tensor:
         reflected once more and means nothing.
     """
     position = torch.arange(-pad, size + pad, device=lengths.device)[None, :].abs()
-    period = 2 * (lengths[:, None] - 1)
+    period = (2 * (lengths[:, None] - 1)).clamp(min=1)
     folded = position % period
     return torch.minimum(folded, period - folded)
 

@@ -112,5 +112,5 @@ def _check(config: NativeConfig) -> None:
     for key, values in (("widths", config.widths), ("strides", config.strides)):
         if min(values) < 1:
             raise ConfigError(f"backbone.native.{key}={values}: each must be at least 1")
-    if config.time_stride not in (1, 2, 3):
-        raise ConfigError(f"backbone.native.time_stride={config.time_stride}: 1, 2 or 3")
+    if config.time_stride < 1:
+        raise ConfigError(f"backbone.native.time_stride={config.time_stride}: must be at least 1")
