@@ -279,7 +279,7 @@ def validate(config: RunConfig) -> None:
         raise ConfigError("head.hidden=[]: an MLP needs hidden widths, such as head.hidden=[256]")
 
 
-def _get(config: RunConfig, key: str) -> Any:  # noqa: ANN401 - a value of any field
+def _get(config: RunConfig, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = getattr(value, part)

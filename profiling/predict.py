@@ -6,7 +6,7 @@ file -> waveform -> windows -> backbone -> head -> Answer
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,7 +72,7 @@ class Profiler:
         self._head = build_head(bundle.spec.head, bundle.state)
         self._layers = [label for label, _ in bundle.spec.head.layers]
         self._audio = AudioConfig(**bundle.spec.audio)
-        _check_same_features(bundle, backbone, self._audio)
+        check_same_features(bundle, backbone, self._audio)
 
     @classmethod
     def from_pretrained(
@@ -127,20 +127,20 @@ class Profiler:
     def _answer(self, path: str, audio: Audio) -> Answer:
         outputs = self._head.predict(self.features(audio))
         windowed = ("windowed",) if audio.duration_s > self._audio.max_duration_s else ()
-        shared = {
-            "path": path,
-            "task": self.task,
-            "duration_s": round(audio.duration_s, 3),
-            "flags": (*audio.flags, *windowed),
-            "backbone": f"{self.backbone.name} ({self.backbone.training})",
-            "profiler": self.bundle.signature[:16],
-        }
+        shared = Answer(
+            path,
+            self.task,
+            duration_s=round(audio.duration_s, 3),
+            flags=(*audio.flags, *windowed),
+            backbone=f"{self.backbone.name} ({self.backbone.training})",
+            profiler=self.bundle.signature[:16],
+        )
         labels = list(self.bundle.spec.head.labels)
         if not labels:
             unit = str(self.bundle.spec.task["unit"])
-            return Answer(**shared, value=float(outputs[0]), unit=unit)
+            return replace(shared, value=float(outputs[0]), unit=unit)
         probabilities = dict(zip(labels, map(float, outputs[0]), strict=True))
-        return Answer(**shared, label=decide(outputs, labels)[0], probabilities=probabilities)
+        return replace(shared, label=decide(outputs, labels)[0], probabilities=probabilities)
 
 
 def backbone_config(bundle: Bundle, device: str = "auto") -> BackboneConfig:
@@ -164,8 +164,12 @@ def default_cache() -> Path:
     return Path(PathsConfig().cache)
 
 
-def _check_same_features(bundle: Bundle, backbone: Backbone, audio: AudioConfig) -> None:
-    """The backbone must compute exactly the features the head was trained on."""
+def check_same_features(bundle: Bundle, backbone: Backbone, audio: AudioConfig) -> None:
+    """The backbone must compute exactly the features the head was trained on.
+
+    Raises:
+        BundleError: names what differs.
+    """
     store = StoreConfig(dtype=str(bundle.spec.feature_key["dtype"]))
     found, wanted = feature_key(backbone, audio, store).fields(), bundle.spec.feature_key
     differing = [name for name in wanted if found.get(name) != wanted[name]]

@@ -52,14 +52,14 @@ def probe_pyav(path: Path) -> tuple[int, int]:
         return round((_promised_s(container, stream) or 0.0) * stream.rate), int(stream.rate)
 
 
-def _import() -> Any:  # noqa: ANN401 - a module without types
+def _import() -> Any:
     try:
         return importlib.import_module("av")
     except ImportError:
         raise MissingPyAVError from None
 
 
-def _open(av: Any, file: io.BytesIO | str) -> Any:  # noqa: ANN401 - a module without types
+def _open(av: Any, file: io.BytesIO | str) -> Any:
     try:
         container = av.open(file)
     except (av.FFmpegError, IndexError, ValueError):
@@ -70,7 +70,7 @@ def _open(av: Any, file: io.BytesIO | str) -> Any:  # noqa: ANN401 - a module wi
     return container
 
 
-def _blocks(av: Any, container: Any, stream: Any) -> list[Samples]:  # noqa: ANN401 - a module without types
+def _blocks(av: Any, container: Any, stream: Any) -> list[Samples]:
     """(frames, channels) float32 each; ``fltp`` at the stream's own layout and rate changes the type only."""
     to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
     try:
@@ -80,13 +80,13 @@ def _blocks(av: Any, container: Any, stream: Any) -> list[Samples]:  # noqa: ANN
     return [frame.to_ndarray().T for frame in frames]
 
 
-def _check_complete(container: Any, stream: Any, num_samples: int) -> None:  # noqa: ANN401 - no types
+def _check_complete(container: Any, stream: Any, num_samples: int) -> None:
     promised_s, came_s = _promised_s(container, stream), num_samples / stream.rate
     if promised_s is not None and came_s < promised_s - _SHORT_S:
         raise DamagedError(f"truncated: the header promises {promised_s:.2f} s, {came_s:.2f} s came")
 
 
-def _promised_s(container: Any, stream: Any) -> float | None:  # noqa: ANN401 - a module without types
+def _promised_s(container: Any, stream: Any) -> float | None:
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     alone = len(container.streams) == 1  # else the container may be as long as its picture

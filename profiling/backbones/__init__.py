@@ -1,0 +1,1 @@
+"""Frozen networks: waveforms in, one vector per layer and utterance out."""

@@ -49,7 +49,7 @@ def probed(measure: Callable[[], Contract], key: dict[str, str], cache: Path) ->
     return contract
 
 
-def _parse(value: Any) -> Contract | None:  # noqa: ANN401 - anything that JSON can be
+def _parse(value: Any) -> Contract | None:
     if not isinstance(value, dict) or set(value) != {"batching", "layout", "min_samples"}:
         return None
     batching, layout, samples = value["batching"], value["layout"], value["min_samples"]

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE_HZ = 16_000
+from profiling.audio import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
 
 #: The released network's outputs in the network's own order, with their dims (ECAPA2 model card).
 ECAPA2_LAYERS: Mapping[str, int] = {
@@ -33,32 +33,42 @@ Training = Literal["released", "mini", "local", "untrained", "signal"]
 
 
 class Backbone(Protocol):
-    """A frozen feature extractor.
-
-    Attributes:
-        name: as in ``backbone=<name>``.
-        layers: label -> dim, in the network's order.
-        min_samples: shortest accepted waveform, in samples at 16 kHz.
-        batching: see :data:`Batching`.
-        training: see :data:`Training`.
-        device: ``"cpu"``, ``"cuda"``, ...
-        precision: ``"fp32"`` (TF32 off), ``"tf32"`` or ``"fp16"``.
-    """
+    """A frozen feature extractor."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in ``backbone=<name>``."""
+        ...
+
     @property
-    def layers(self) -> Mapping[str, int]: ...
+    def layers(self) -> Mapping[str, int]:
+        """Label -> dim, in the network's order."""
+        ...
+
     @property
-    def min_samples(self) -> int: ...
+    def min_samples(self) -> int:
+        """Shortest accepted waveform, in samples at 16 kHz."""
+        ...
+
     @property
-    def batching(self) -> Batching: ...
+    def batching(self) -> Batching:
+        """See :data:`Batching`."""
+        ...
+
     @property
-    def training(self) -> Training: ...
+    def training(self) -> Training:
+        """See :data:`Training`."""
+        ...
+
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """``cpu``, ``cuda``, ..."""
+        ...
+
     @property
-    def precision(self) -> str: ...
+    def precision(self) -> str:
+        """``fp32``, ``tf32`` or ``fp16``."""
+        ...
 
     def identity(self) -> dict[str, str | int]:
         """What makes the weights these weights: enters the feature key (``weights_sha256``, ...)."""

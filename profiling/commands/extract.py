@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     specs = [*config.corpus.train, *config.corpus.heldout]
     if not specs:
         raise ConfigError("no corpus named; write corpus.train=[csv:path/to/manifest.csv]")
-    table = read_corpora(specs, vars(config.paths))
+    table = read_corpora(specs, vars(config.paths), config.corpus.drop_labels)
     utterances = part_of(utterances_of(table), config.extract.shard)
     backbone = load_backbone(config, say)
     layers = [layer for layer in parse_layers(config.features.layers) if layer in backbone.layers]

@@ -1,0 +1,1 @@
+"""Features on disk: the store, and the engine that fills it."""

@@ -65,7 +65,7 @@ def write_shard(folder: Path, rows: Rows, key_sha256: str) -> Path:
     return path
 
 
-def _write_ipc(file: Any, rows: Rows, key_sha256: str) -> None:  # noqa: ANN401 - any writable binary file
+def _write_ipc(file: Any, rows: Rows, key_sha256: str) -> None:
     schema, columns = _columns(rows)
     schema = schema.with_metadata(
         {KEY_FIELD: key_sha256.encode(), b"profiling.layers": json.dumps(list(rows.layers))}
@@ -91,6 +91,6 @@ def _columns(rows: Rows) -> tuple[Any, list[Any]]:
     return pa.schema(fields), list(columns.values())
 
 
-def _fixed_lists(values: Values) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _fixed_lists(values: Values) -> Any:
     flat = pa.array(np.ascontiguousarray(values).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])

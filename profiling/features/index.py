@@ -49,4 +49,8 @@ class RowIndex:
 
     def first_rows(self) -> NDArray[np.int64]:
         """Rows whose key occurs in no earlier row, ascending."""
-        return np.flatnonzero(self.find(self._words) == np.arange(len(self._words)))
+        first = np.ones(len(self._words), dtype=np.bool_)
+        same_hash = np.flatnonzero(self._hashes[1:] == self._hashes[:-1]) + 1
+        suspects = self._order[same_hash]  # all others are the first row with their hash
+        first[suspects] = self.find(self._words[suspects]) == suspects
+        return np.flatnonzero(first)

@@ -22,7 +22,6 @@ SCHEMA_VERSION = 1
 
 StoredType = Literal["float32", "float16"]
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 #: Row keys as numbers, for whole-column work: (rows, 6), the sha256 in four words, then start and end.
@@ -114,22 +113,35 @@ def pack_keys(keys: Sequence[RowKey]) -> KeyArray:
     Raises:
         StoreError: an ``audio_sha256`` that is not 64 hex digits, or a span that is none.
     """
-    _check_keys(keys)
-    words = np.empty((len(keys), 6), dtype="<u8")
-    digests = bytes.fromhex("".join(key.audio_sha256 for key in keys))
-    words[:, :4] = np.frombuffer(digests, dtype="<u8").reshape(-1, 4)
-    spans = words[:, 4:].view("<i8")
-    spans[:, 0] = [key.start_sample for key in keys]
-    spans[:, 1] = [key.end_sample for key in keys]
-    return words
+    joined = "".join(key.audio_sha256 for key in keys)
+    starts = np.array([key.start_sample for key in keys], dtype="<i8")
+    ends = np.array([key.end_sample for key in keys], dtype="<i8")
+    empty = (starts < 0) | ((ends != -1) & (ends <= starts))
+    lengths = {len(key.audio_sha256) for key in keys}
+    raw = _from_hex(joined)
+    if raw is None or lengths - {64} or empty.any():
+        raise _no_key(keys)
+    digests = np.frombuffer(raw, dtype="<u8").reshape(-1, 4)
+    return np.concatenate([digests, starts.view("<u8")[:, None], ends.view("<u8")[:, None]], axis=1)
 
 
-def _check_keys(keys: Iterable[RowKey]) -> None:
+def _from_hex(digits: str) -> bytes | None:
+    """The bytes, None for anything but lower-case hex digits (``fromhex`` alone takes capitals and spaces)."""
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return raw if raw.hex() == digits else None
+
+
+def _no_key(keys: Iterable[RowKey]) -> StoreError:
+    """The first of ``keys`` that is none; looked for only when all together do not fit."""
     for digest, start, end in keys:
-        if not _SHA256.fullmatch(digest):
-            raise StoreError(f"row key: audio_sha256 {digest!r} is not 64 lower-case hex digits")
+        if len(digest) != 64 or _from_hex(digest) is None:
+            return StoreError(f"row key: audio_sha256 {digest!r} is not 64 lower-case hex digits")
         if start < 0 or (end != -1 and end <= start):
-            raise StoreError(f"row key: no samples in [{start}, {end}) of audio {digest[:12]}…")
+            return StoreError(f"row key: no samples in [{start}, {end}) of audio {digest[:12]}…")
+    raise AssertionError("every key fits by itself")
 
 
 def unpack_keys(words: KeyArray) -> list[RowKey]:

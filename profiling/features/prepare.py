@@ -70,13 +70,17 @@ def utterances_of(table: pd.DataFrame) -> list[Utterance]:
 def load_backbone(config: RunConfig, say: Say) -> Backbone:
     """Builds the backbone and says in one line what stands behind its numbers."""
     backbone = build_backbone(config.backbone, Path(config.paths.cache))
+    say_backbone(backbone, say)
+    return backbone
+
+
+def say_backbone(backbone: Backbone, say: Say) -> None:
+    """One line on what stands behind a backbone's numbers, after its notice if it has one."""
     notice = getattr(backbone, "notice", None)
     if notice:
         say(str(notice))
-    say(
-        f"backbone {backbone.name} on {backbone.device}, {backbone.precision}: {TRAINING_NOTES[backbone.training]}"
-    )
-    return backbone
+    note = TRAINING_NOTES[backbone.training]
+    say(f"backbone {backbone.name} on {backbone.device}, {backbone.precision}: {note}")
 
 
 def prepare_features(

@@ -121,7 +121,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _only_batch(path: Path, reader: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _only_batch(path: Path, reader: Any) -> Any:
     if reader.num_record_batches != 1:
         raise DamagedShardError(path, f"{reader.num_record_batches} record batches instead of one")
     batch = reader.get_batch(0)
@@ -129,7 +129,7 @@ def _only_batch(path: Path, reader: Any) -> Any:  # noqa: ANN401 - pyarrow has n
     return batch
 
 
-def _shard(path: Path, batch: Any, spec: Spec) -> Shard:  # noqa: ANN401 - pyarrow has no types
+def _shard(path: Path, batch: Any, spec: Spec) -> Shard:
     found = (batch.schema.metadata or {}).get(KEY_FIELD, b"no key").decode()
     if found != spec.key.sha256:
         raise DamagedShardError(
@@ -152,7 +152,7 @@ def _shard(path: Path, batch: Any, spec: Spec) -> Shard:  # noqa: ANN401 - pyarr
     )
 
 
-def _words(batch: Any) -> KeyArray:  # noqa: ANN401 - pyarrow has no types
+def _words(batch: Any) -> KeyArray:
     words = np.empty((batch.num_rows, 6), dtype="<u8")
     digests = batch.column("audio_sha256").buffers()[1]
     words[:, :4] = np.frombuffer(digests, dtype="<u8", count=4 * batch.num_rows).reshape(-1, 4)
@@ -161,6 +161,6 @@ def _words(batch: Any) -> KeyArray:  # noqa: ANN401 - pyarrow has no types
     return words
 
 
-def _matrix(column: Any) -> Values:  # noqa: ANN401 - pyarrow has no types
+def _matrix(column: Any) -> Values:
     matrix: Values = column.values.to_numpy(zero_copy_only=True).reshape(len(column), column.type.list_size)
     return matrix

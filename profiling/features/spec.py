@@ -93,7 +93,7 @@ def check_spec(folder: Path, key: FeatureKey, layers: Mapping[str, int]) -> Spec
     return spec
 
 
-def _raw_key(file: Path) -> Any:  # noqa: ANN401 - whatever somebody wrote into it
+def _raw_key(file: Path) -> Any:
     try:
         found = read_json(file)
     except (OSError, ValueError):

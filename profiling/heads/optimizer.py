@@ -31,7 +31,7 @@ class BankAdamW(Optimizer):
         self.bank = bank
         super().__init__([_rates(group) for group in bank.groups()], {"betas": betas, "eps": eps})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of every head in ``bank.update``; ``closure`` computes loss and gradients first."""
         loss = None
         if closure is not None:

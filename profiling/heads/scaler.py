@@ -26,7 +26,7 @@ _ROUNDING = 1e-6
 class Source(Protocol):
     """Rows of features by position: a store's view, or :class:`profiling.heads.scaler.Matrix`."""
 
-    def take(self, indices: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array or a tensor
+    def take(self, indices: NDArray[np.int64]) -> Any:
         """(n,) positions -> (n, dim) float32."""
         ...
 

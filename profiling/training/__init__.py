@@ -1,0 +1,1 @@
+"""The thin shell around the heads: Hydra, Lightning, run folders."""

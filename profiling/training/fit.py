@@ -99,8 +99,6 @@ def fit_bank(
     result = fit_result(
         module.best, trainer.current_epoch, interruption.requested, time.monotonic() - started
     )
-    if interruption.requested:
-        sys.stderr.write(f"interrupted in epoch {result.epochs}; every head is at its best validated epoch\n")
     return result
 
 

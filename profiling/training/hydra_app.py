@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
@@ -31,7 +32,7 @@ HYDRA_VERSION_BASE = "1.3"
 _SHOWN_KEYS = 12
 
 
-class UserConfFirst(SearchPathPlugin):  # type: ignore[misc]
+class UserConfFirst(SearchPathPlugin):
     """A ``./conf`` of the user's own is searched before the shipped one."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -73,10 +74,10 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
         raise ConfigError(one_line(error)) from error
 
 
-def to_config(composed: object) -> RunConfig:
+def to_config(composed: Any) -> RunConfig:
     """Turns Hydra's node into the validated dataclass; ``seed`` fills ``head.seed``."""
     try:
-        config = OmegaConf.to_object(composed)  # type: ignore[arg-type]
+        config = OmegaConf.to_object(composed)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
     if not isinstance(config, RunConfig):
@@ -146,12 +147,12 @@ def _check_choice(override: Override, options: list[str]) -> None:
 
 
 def _choices(override: Override) -> Iterator[str]:
-    values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+    values: list[Any] = (
+        list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
+    )
     for value in values:
-        if isinstance(value, QuotedString):
-            yield str(value.text)
-        elif value is not None:
-            yield str(value)
+        if value is not None:
+            yield str(value.text if isinstance(value, QuotedString) else value)
 
 
 def config_keys(node: object, prefix: str = "") -> Iterator[str]:

@@ -47,7 +47,8 @@ class Run:
     @property
     def folds(self) -> list[str]:
         """Names of the folds with a head, the final one last."""
-        return [column.removeprefix(_PART_PREFIX) for column in self.rows if column.startswith(_PART_PREFIX)]
+        columns = [str(column) for column in self.rows.columns]
+        return [name.removeprefix(_PART_PREFIX) for name in columns if name.startswith(_PART_PREFIX)]
 
     def part(self, fold: str, part: str) -> np.ndarray:
         """(rows,) mask of a part of a fold."""

@@ -92,7 +92,7 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
         ManifestError, LabelError: a corpus that cannot be read or has no label of the task.
         SplitError: a held-out corpus shares speakers, files or recordings with the training corpora.
     """
-    train = read_corpora(config.corpus.train, vars(config.paths)) if config.corpus.train else None
+    train = _training_table(config)
     heldout = _heldout_tables(config)
     if train is not None:
         for table in heldout.values():
@@ -115,10 +115,16 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
     )
 
 
+def _training_table(config: RunConfig) -> pd.DataFrame | None:
+    if not config.corpus.train:
+        return None
+    return read_corpora(config.corpus.train, vars(config.paths), config.corpus.drop_labels)
+
+
 def _heldout_tables(config: RunConfig) -> dict[str, pd.DataFrame]:
     tables: dict[str, pd.DataFrame] = {}
     for spec in config.corpus.heldout:
-        table = read_corpus(spec, vars(config.paths))
+        table = read_corpus(spec, vars(config.paths), config.corpus.drop_labels)
         for name, part in table.groupby("corpus", sort=False):
             if str(name) in tables:
                 raise ManifestError(f"corpus.heldout names corpus {name!r} twice (the second time in {spec})")

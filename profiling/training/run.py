@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from profiling.bundle import ProfilerSpec, Seen, write_bundle
@@ -199,9 +200,16 @@ def profiler_facts(config: RunConfig, rows: RunRows, protocol: Protocol, labels:
             "split": describe_split(protocol, train.table),
             "data": data,
             "signature": run_signature(config, rows),
+            "answers": train_answers(train, protocol),
             "command": command(),
         },
         "licences": [f"{c['corpus']}: {c['licence']}" for c in data if c["licence"]],
         "citations": [str(c["citation"]) for c in data if c["citation"]],
         "provenance": provenance(rows.store, used),
     }
+
+
+def train_answers(train: TaskRows, protocol: Protocol) -> list[list[Any]]:
+    """[label or target, count] over the final head's training rows: what the constant predictor knows."""
+    answers = pd.Series(train.answers[protocol.final.train]).value_counts(sort=False).sort_index()
+    return [[answer, int(count)] for answer, count in answers.items()]

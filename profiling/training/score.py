@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
 from profiling.heads.modules import build_head
 from profiling.provenance import read_json, write_json
-from profiling.training.describe import command, describe_backbone, describe_data, provenance
+from profiling.training.describe import describe_backbone, describe_data, provenance
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
 from profiling.training.rows import RunRows, TaskRows
 from profiling.training.run import training_rows
@@ -98,7 +98,7 @@ def heldout_predictions(final: Bundle, heldout: Mapping[str, TaskRows]) -> dict[
     }
 
 
-def _head(bundle: Bundle) -> Any:  # noqa: ANN401 - heads.modules.Head, typed there
+def _head(bundle: Bundle) -> Any:
     return build_head(bundle.spec.head, bundle.state)
 
 
@@ -163,10 +163,12 @@ def refuse_seen(bundle: Bundle, heldout: Mapping[str, TaskRows]) -> None:
 
 
 def _result(run: Run, final: Bundle, rows: RunRows, scores: Scores, candidates: int) -> Result:
-    made = final.spec.train
     used = {"train": training_rows(rows), **rows.heldout}
-    data = [*made["data"], *describe_data(rows.heldout, "heldout")]
-    return result_of(final, scores, data, command(), provenance(rows.store, used), rows, run, candidates)
+    data = [*final.spec.train["data"], *describe_data(rows.heldout, "heldout")]
+    environment = {**provenance(rows.store, used), "heads": run.validation["heads"]}
+    decision = run.config["heldout"]["decision"]
+    said = str(final.spec.train["command"])
+    return result_of(final, scores, data, said, environment, rows, decision, candidates)
 
 
 def result_of(
@@ -176,29 +178,22 @@ def result_of(
     said: str,
     environment: dict[str, Any],
     rows: RunRows,
-    run: Run | None,
+    decision: str,
     candidates: int = 1,
 ) -> Result:
     """Puts ``metrics.json`` together."""
     spec = bundle.spec
-    task = {key: spec.task[key] for key in ("name", "kind", "labels", "unit")}
-    environment["signature"] = spec.train["signature"]
-    if run is not None:
-        environment["heads"] = run.validation["heads"]
-    decision: Literal["masked", "open"] = run.config["heldout"]["decision"] if run else "masked"
-    return cast(
-        Result,
-        {
-            "task": task,
-            "backbone": describe_backbone(rows),
-            "layers": rows.layers,
-            "head": {**spec.train["head"], "spec": spec.head.name},
-            "candidates": candidates,
-            "split": spec.train["split"],
-            "heldout_decision": decision,
-            "scores": scores,
-            "data": data,
-            "command": said,
-            "environment": environment,
-        },
-    )
+    result = {
+        "task": {key: spec.task[key] for key in ("name", "kind", "labels", "unit")},
+        "backbone": describe_backbone(rows),
+        "layers": rows.layers,
+        "head": {**spec.train["head"], "spec": spec.head.name},
+        "candidates": candidates,
+        "split": spec.train["split"],
+        "heldout_decision": decision,
+        "scores": scores,
+        "data": data,
+        "command": said,
+        "environment": {**environment, "signature": spec.train["signature"]},
+    }
+    return cast(Result, result)

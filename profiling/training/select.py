@@ -26,10 +26,10 @@ _HIGHER_IS_BETTER = {"uar": True, "mae": False}
 _SEED_KEYS = ("seed", "head.seed", "split.seed", "data.order_seed")
 
 
-class OpenWinners(Callback):  # type: ignore[misc]
+class OpenWinners(Callback):
     """Hydra calls it when the last job of a multirun has ended."""
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's signature
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Writes the leaderboard and the selection, then scores the winners."""
         folder = Path(config.hydra.sweep.dir)
         finish_sweep(folder, list(config.select.by), str(config.select.seeds))
@@ -141,7 +141,7 @@ def _open(folder: Path, winner: Mapping[str, Any]) -> None:
         say(line)
 
 
-def _schema() -> Any:  # noqa: ANN401 - OmegaConf's node
+def _schema() -> Any:
     from profiling.training.hydra_app import schema
 
     return OmegaConf.structured(schema())
