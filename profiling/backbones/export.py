@@ -70,6 +70,6 @@ def export_torchscript(net: NativeNet, path: Path, training: Training = "untrain
     with warnings.catch_warnings():
         # Other formats are no choice: the released network exists as TorchScript only.
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is", DeprecationWarning)
-        scripted = torch.jit.script(module)  # type: ignore[no-untyped-call]
-        torch.jit.save(scripted, buffer, _extra_files={EXTRA_FILE: json.dumps({"training": training})})  # type: ignore[no-untyped-call]
+        scripted = torch.jit.script(module)
+        torch.jit.save(scripted, buffer, _extra_files={EXTRA_FILE: json.dumps({"training": training})})
     atomic_write(path, buffer.getvalue())

@@ -70,11 +70,11 @@ class LocalBlock(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None) -> Tensor:
         """(batch, inputs, bins, frames), zero beyond a row's end, to (batch, outputs, bins', frames')."""
-        y = self.conv3(self.conv2(self.conv1(x, padding), padding), padding)
+        y: Tensor = self.conv3(self.conv2(self.conv1(x, padding), padding), padding)
         gate = self.gate(mean_over_time(y.mean(dim=2, dtype=torch.float32), padding).squeeze(2))
         y = y * gate[:, :, None, None]
         if self.keeps_input:
             return y + x
         if self.shortcut is not None:
-            return y + self.shortcut(x, padding)
+            y = y + self.shortcut(x, padding)
         return y
