@@ -225,16 +225,13 @@ class SignalAt(Matrix):
 
 
 @pytest.mark.parametrize("reads", [(5,), (40,)], ids=["first epoch", "later epoch"])
-def test_ctrl_c_stops_and_keeps_the_best_so_far(
-    reads: tuple[int, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_stops_and_keeps_the_best_so_far(reads: tuple[int, ...], tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGINT)
     bank, result = fit([EMOTION], tmp_path, source=SignalAt(*reads))
     assert (result.status, result.heads[0].status) == ("interrupted", "interrupted")
     assert 1 <= result.epochs < 12
     answers = head_of(bank, 0).predict(FEATURES[VAL[0]]).argmax(1)
     assert result.heads[0].best_score == pytest.approx(balanced_accuracy_score(CLASSES[VAL[0]], answers))
-    assert f"interrupted in epoch {result.epochs}" in capfd.readouterr().err
     assert signal.getsignal(signal.SIGINT) is handler
 
 

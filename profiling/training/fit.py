@@ -96,10 +96,8 @@ def fit_bank(
         trainer.fit(module, datamodule=data)
     module.best.restore()
     bank.cpu().eval()
-    result = fit_result(
-        module.best, trainer.current_epoch, interruption.requested, time.monotonic() - started
-    )
-    return result
+    seconds = time.monotonic() - started
+    return fit_result(module.best, trainer.current_epoch, interruption.requested, seconds)
 
 
 def build_trainer(
