@@ -107,6 +107,14 @@ class AudioIndex:
         self._run(lambda database: _insert(database, rows))
         self._waiting.clear()
 
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Drops what is known of files that turned out to hold other bytes than their time and size say."""
+        keys = [(os.path.realpath(path),) for path in paths]
+        for (key,) in keys:
+            self._waiting.pop(key, None)
+        if keys and self._file.exists():
+            self._run(lambda database: database.executemany("DELETE FROM audio_1 WHERE path = ?", keys))
+
     def _select(self, keys: list[str]) -> dict[str, Remembered]:
         if not self._file.exists():
             return {}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from profiling.features.maintenance import Pruning, StoreInfo
+    from profiling.features.store import RowKey
 
 
 def main(argv: Sequence[str]) -> int:
@@ -135,12 +136,12 @@ def _prune(arguments: Namespace, root: Path) -> int:
     return 0
 
 
-def _kept_rows(specs: Sequence[str]) -> list[object]:
+def _kept_rows(specs: Sequence[str]) -> list[RowKey]:
     """Row keys of manifests, by the remembered hashes of their recordings; a file never read has no rows."""
     from profiling.audio_index import AudioIndex
     from profiling.config import PathsConfig
     from profiling.corpora.reading import read_corpora
-    from profiling.features.extract import row_key
+    from profiling.features.plan import row_key
     from profiling.features.prepare import utterances_of
 
     utterances = utterances_of(read_corpora(specs, {}))
@@ -151,7 +152,7 @@ def _kept_rows(specs: Sequence[str]) -> list[object]:
             f"{unknown} of {len(keys)} recordings to keep changed or were never read, so their rows cannot be told; "
             "run `profiling extract` for them first"
         )
-    return list(keys)
+    return [key for key in keys if key is not None]
 
 
 def _said(what: str, done: Pruning) -> None:

@@ -32,11 +32,11 @@ def main(argv: Sequence[str]) -> int:
     if "--help" in flags or "-h" in flags:
         answer(HELP.rstrip())
         return 0
-    from profiling.config import parse_layers
     from profiling.corpora.reading import read_corpora
-    from profiling.features.extract import part_of
+    from profiling.features.plan import part_of
     from profiling.features.prepare import load_backbone, prepare_features, utterances_of
     from profiling.training.hydra_app import compose_config
+    from profiling.training.rows import layers_of
 
     if "--verify-audio" in flags:
         overrides.append("extract.verify_audio=true")
@@ -47,6 +47,5 @@ def main(argv: Sequence[str]) -> int:
     table = read_corpora(specs, vars(config.paths), config.corpus.drop_labels)
     utterances = part_of(utterances_of(table), config.extract.shard)
     backbone = load_backbone(config, say)
-    layers = [layer for layer in parse_layers(config.features.layers) if layer in backbone.layers]
-    prepare_features(utterances, layers, config, backbone, say)
+    prepare_features(utterances, layers_of(config, backbone), config, backbone, say)
     return 0

@@ -12,7 +12,7 @@ from profiling.backbones.protocol import SAMPLE_RATE_HZ, Batching, Waveform
 
 #: Beyond this share of padding a masked batch costs more than it saves.
 _MAX_PADDING = 0.25
-#: One masked batch holds at most this much padded audio, so that memory does not follow the longest file.
+#: One batch holds at most this much padded audio, so that memory does not follow the longest files.
 _MAX_BATCH_S = 120.0
 #: Waveforms are sorted by length within a window of this many batches.
 _WINDOW_BATCHES = 8
@@ -24,10 +24,12 @@ class Piece:
 
     Attributes:
         utterance: index of the utterance in the request.
+        window: its number within the utterance.
         waveform: (samples,) mono 16 kHz float32.
     """
 
     utterance: int
+    window: int
     waveform: Waveform
 
     @property
@@ -81,9 +83,9 @@ class Batcher:
     def _fits(self, batch: list[Piece], longer: Piece) -> bool:
         if len(batch) >= self.batch_size:
             return False
+        if (len(batch) + 1) * longer.duration_s > _MAX_BATCH_S:
+            return False
         shortest, length = len(batch[0].waveform), len(longer.waveform)
         if self.batching == "equal":
             return shortest == length
-        if (len(batch) + 1) * longer.duration_s > _MAX_BATCH_S:
-            return False
         return shortest >= (1 - _MAX_PADDING) * length

@@ -8,11 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from profiling.audio import probe_duration
 from profiling.backbones.protocol import SAMPLE_RATE_HZ, Backbone
-from profiling.errors import AudioError
-from profiling.features.decode import Utterance
-from profiling.features.extract import Plan
+from profiling.features.decode import header_seconds
+from profiling.features.plan import Plan
 from profiling.features.progress import human_duration
 
 #: Unknown durations are read from the headers of at most this many files, evenly spread.
@@ -28,17 +26,8 @@ def audio_seconds(plan: Plan) -> float:
     if not unknown:
         return known_s
     step = max(1, len(unknown) // _HEADERS)
-    sampled = [seconds for u in unknown[::step] if (seconds := _header_seconds(u)) is not None]
+    sampled = [seconds for u in unknown[::step] if (seconds := header_seconds(u)) is not None]
     return known_s + (fmean(sampled) * len(unknown) if sampled else 0.0)
-
-
-def _header_seconds(utterance: Utterance) -> float | None:
-    try:
-        num_samples, rate_hz = probe_duration(utterance.path)
-    except AudioError:
-        return None  # it will be quarantined; it costs nothing
-    end = num_samples if utterance.end_sample < 0 else utterance.end_sample
-    return (end - utterance.start_sample) / rate_hz
 
 
 def seconds_per_second(backbone: Backbone, layers: Sequence[str]) -> float:

@@ -11,11 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiling.audio import Audio, load_audio
+from profiling.audio import Audio, load_audio, probe_duration
 from profiling.errors import AudioError
 
-#: Stands in for a duration nobody knows yet.
-_UNKNOWN_S = 10.0
 #: Sums of seconds come back to zero only this closely.
 _NOTHING_S = 1e-6
 
@@ -73,7 +71,7 @@ class DecodeAhead:
     ) -> None:
         self._utterances = utterances
         self._todo = deque(todo)
-        self._durations_s = durations_s
+        self._durations_s = dict(durations_s)
         self._workers = workers
         self._limit_s = limit_s
         self._channel = channel
@@ -102,7 +100,7 @@ class DecodeAhead:
         submit: Callable[..., Future[Audio]],
     ) -> None:
         while self._todo and len(running) < 4 * self._workers:
-            hint = self._durations_s.get(self._todo[0], _UNKNOWN_S)
+            hint = self._expected_s(self._todo[0])
             if self._in_flight_s > _NOTHING_S and self._in_flight_s + hint > self._limit_s:
                 return
             index = self._todo.popleft()
@@ -110,6 +108,12 @@ class DecodeAhead:
             asked = self._utterances[index]
             future = submit(load_audio, asked.path, asked.start_sample, asked.end_sample, self._channel)
             running.append((index, hint, future))
+
+    def _expected_s(self, index: int) -> float:
+        """Seconds of audio to come; asked of the file's header once where nobody knows."""
+        if index not in self._durations_s:
+            self._durations_s[index] = header_seconds(self._utterances[index]) or 0.0
+        return self._durations_s[index]
 
     def _finish(self, index: int, hint: float, future: Future[Audio]) -> Decoded:
         self._in_flight_s -= hint
@@ -119,3 +123,13 @@ class DecodeAhead:
             return Decoded(index, None, error)
         self._in_flight_s += audio.duration_s
         return Decoded(index, audio, None)
+
+
+def header_seconds(utterance: Utterance) -> float | None:
+    """Seconds of audio as the file's header says; None where it cannot be used, and so costs nothing."""
+    try:
+        num_samples, rate_hz = probe_duration(utterance.path)
+    except AudioError:
+        return None
+    end = num_samples if utterance.end_sample < 0 else utterance.end_sample
+    return (end - utterance.start_sample) / rate_hz

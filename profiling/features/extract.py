@@ -1,32 +1,36 @@
-"""The extraction engine: recordings in, committed rows of the feature store out, nothing computed twice.
+"""Extraction: recordings in, committed rows of the feature store out, nothing computed twice.
 
 utterances -> known hashes -> missing rows -> decode ahead -> batches -> backbone -> shards
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
-from profiling.audio import Audio, check_duration
 from profiling.audio_index import AudioIndex
 from profiling.backbones.protocol import SAMPLE_RATE_HZ, Backbone
 from profiling.config import AudioConfig, RunConfig, StoreConfig
-from profiling.errors import AudioError
-from profiling.features.batching import Batcher, Piece
-from profiling.features.decode import DecodeAhead, Decoded, Utterance
+from profiling.features.decode import Utterance
+from profiling.features.engine import Extraction, Run, Setup
 from profiling.features.key import StoredType
 from profiling.features.plan import Plan, make_plan, recall
 from profiling.features.progress import ExtractionProgress
-from profiling.features.quarantine import Quarantined, update_quarantine
-from profiling.features.store import FeatureKey, FeatureStore, RowKey, ShardWriter
-from profiling.features.windows import PendingRow, equal_windows, max_window_samples, window_mean
+from profiling.features.quarantine import update_quarantine
+from profiling.features.store import FeatureKey, FeatureStore
+from profiling.features.windows import equal_windows, max_window_samples, window_mean
 
-__all__ = ["Extraction", "Extractor", "equal_windows", "feature_key", "window_mean"]
+__all__ = [
+    "Extraction",
+    "Setup",
+    "equal_windows",
+    "feature_key",
+    "plan_extraction",
+    "run_extraction",
+    "set_up",
+    "window_mean",
+]
 
 
 def feature_key(backbone: Backbone, audio: AudioConfig, store: StoreConfig) -> FeatureKey:
@@ -45,225 +49,37 @@ def feature_key(backbone: Backbone, audio: AudioConfig, store: StoreConfig) -> F
     )
 
 
-@dataclass
-class Extraction:
-    """What an extraction did. Every utterance is cached, computed, shared, quarantined or was not reached.
-
-    Attributes:
-        store: where the rows are.
-        keys: row key by utterance, None where it is quarantined or was not reached.
-        durations_s: seconds of audio by index of the utterance, where known.
-        quarantined: the utterances without features, with reasons.
-        cached: utterances whose rows were there before.
-        computed: utterances computed now.
-        shared: utterances whose audio is, byte for byte, that of one computed now.
-        audio_s: seconds of audio computed now.
-        wall_s: seconds it took.
-        interrupted: stopped by Ctrl-C; what was computed is committed.
-    """
-
-    store: FeatureStore
-    keys: list[RowKey | None]
-    durations_s: dict[int, float] = field(default_factory=dict)
-    quarantined: list[Quarantined] = field(default_factory=list)
-    cached: int = 0
-    computed: int = 0
-    shared: int = 0
-    audio_s: float = 0.0
-    wall_s: float = 0.0
-    interrupted: bool = False
-
-
-class Extractor:
-    """Plans and runs extractions into one store.
-
-    Args:
-        backbone: the frozen network.
-        store: opened for ``backbone``'s feature key.
-        layers: layers to store.
-        config: sections ``audio``, ``extract``, ``store``, ``paths.cache`` and ``trainer.progress``.
+def set_up(backbone: Backbone, layers: Sequence[str], config: RunConfig) -> Setup:
+    """Opens or makes the store of a backbone and a front end.
 
     Raises:
         ConfigError: ``audio.max_duration_s`` is shorter than the backbone's windows may be.
+        StoreError: the store belongs to another key, or the disk refuses.
     """
+    max_samples = max_window_samples(config.audio.max_duration_s, backbone.min_samples)
+    key = feature_key(backbone, config.audio, config.store)
+    store = FeatureStore.open(
+        Path(config.paths.features), key, backbone.layers, create=True, training=backbone.training
+    )
+    index = AudioIndex(Path(config.paths.cache))
+    return Setup(backbone, store, list(layers), config, index, max_samples)
 
-    def __init__(
-        self, backbone: Backbone, store: FeatureStore, layers: Sequence[str], config: RunConfig
-    ) -> None:
-        self.backbone = backbone
-        self.store = store
-        self.layers = list(layers)
-        self.config = config
-        self.index = AudioIndex(Path(config.paths.cache))
-        self.max_samples = max_window_samples(config.audio.max_duration_s, backbone.min_samples)
 
-    def plan(self, utterances: Sequence[Utterance]) -> Plan:
-        """What is there and what is missing; opens no audio that is remembered, unless asked to verify."""
-        settings = self.config.extract
-        known = recall(utterances, self.index, verify=settings.verify_audio, workers=settings.workers)
-        return make_plan(utterances, self.store, self.layers, known)
+def plan_extraction(setup: Setup, utterances: Sequence[Utterance]) -> Plan:
+    """What is there and what is missing; opens no audio that is remembered, unless asked to verify."""
+    settings = setup.config.extract
+    known = recall(utterances, setup.index, verify=settings.verify_audio, workers=settings.workers)
+    return make_plan(utterances, setup.store, setup.layers, known)
 
-    def run(self, plan: Plan) -> Extraction:
-        """Computes what is missing. Ctrl-C commits what is complete and returns ``interrupted``."""
-        with ExtractionProgress(len(plan.todo), shown=self.config.trainer.progress) as progress:
-            run = _Run(self, plan, progress)
-            if plan.todo:
-                run.compute()
-        self._note_failures(plan, run.done)
-        return run.done
 
-    def writer(self) -> ShardWriter:
-        """A writer of rows with this extraction's layers."""
-        writing = self.config.store
-        return self.store.writer(
-            self.layers, shard_bytes=writing.shard_bytes, commit_every_s=writing.commit_every_s
-        )
-
-    def decode_ahead(self, plan: Plan) -> DecodeAhead:
-        """The recordings of ``plan.todo``, decoded by threads."""
-        settings = self.config.extract
-        return DecodeAhead(
-            plan.utterances,
-            plan.todo,
-            plan.durations_s,
-            workers=settings.workers,
-            limit_s=settings.seconds_in_flight,
-            channel=self.config.audio.channel,
-        )
-
-    def _note_failures(self, plan: Plan, done: Extraction) -> None:
-        """Tried again means judged again; after Ctrl-C only what was seen to fail is known."""
-        failed = [entry.utt_id for entry in done.quarantined]
-        reached = [plan.utterances[i].utt_id for i in plan.todo if done.keys[i] is not None]
+def run_extraction(setup: Setup, plan: Plan) -> Extraction:
+    """Computes what is missing. Ctrl-C commits what is complete and returns ``interrupted``."""
+    with ExtractionProgress(len(plan.todo), shown=setup.config.trainer.progress) as progress:
+        run = Run(setup, plan, progress)
         if plan.todo:
-            update_quarantine(self.store.folder, [*reached, *failed], done.quarantined)
-
-
-class _Run:
-    """One extraction on its way.
-
-    A row is *pending* from the moment its audio is decoded until its last window is computed, then *finished*.
-    Utterances with the same audio and span wait for one row.
-
-    Attributes:
-        done: what was done so far.
-    """
-
-    def __init__(self, extractor: Extractor, plan: Plan, progress: ExtractionProgress) -> None:
-        self._extractor = extractor
-        self._plan = plan
-        self._progress = progress
-        self._ahead = extractor.decode_ahead(plan)
-        self._batcher = Batcher(extractor.backbone.batching, extractor.config.extract.batch_size)
-        self._pending: dict[int, PendingRow] = {}
-        self._waiting: dict[RowKey, list[int]] = {}
-        self._finished: set[RowKey] = set()
-        todo = set(plan.todo)
-        keys = [None if i in todo else key for i, key in enumerate(plan.keys)]
-        self.done = Extraction(extractor.store, keys, dict(plan.durations_s), cached=len(keys) - len(todo))
-
-    def compute(self) -> None:
-        """Decodes, batches, computes and commits until nothing is left, or Ctrl-C."""
-        index = self._extractor.index
-        try:
-            with self._extractor.writer() as writer:
-                for batch in self._batches():
-                    committed = writer.committed
-                    self._forward(batch, writer)
-                    if writer.committed > committed:  # hashes are remembered as soon as their rows are safe
-                        index.commit()
-        except KeyboardInterrupt:  # the writer has committed every complete row on its way out
-            self.done.interrupted = True
-        finally:
-            index.commit()
-            self.done.audio_s, self.done.wall_s = self._progress.audio_s, self._progress.wall_s
-
-    def _batches(self) -> Iterator[list[Piece]]:
-        for decoded in self._ahead:
-            if decoded is None:  # the budget is full of audio that waits for its batch
-                yield from self._batcher.flush()
-                continue
-            for piece in self._pieces(decoded):
-                yield from self._batcher.add(piece)
-        yield from self._batcher.flush()
-
-    def _pieces(self, decoded: Decoded) -> list[Piece]:
-        """What is to be computed for one decoded utterance; nothing if it is unusable or there after all."""
-        if decoded.audio is None:
-            self._refuse(decoded.index, decoded.error)
-            return []
-        audio, asked = decoded.audio, self._plan.utterances[decoded.index]
-        self._extractor.index.remember(asked.path, audio)
-        self.done.durations_s[decoded.index] = audio.duration_s
-        key = RowKey(audio.audio_sha256, asked.start_sample, asked.end_sample)
-        if self._is_there(decoded.index, key):
-            self._ahead.release(audio.duration_s)
-            return []
-        try:
-            check_duration(audio.waveform, self._extractor.backbone.min_samples)
-        except AudioError as error:
-            self._ahead.release(audio.duration_s)
-            self._refuse(decoded.index, error, audio.audio_sha256)
-            return []
-        return self._open(decoded.index, key, audio)
-
-    def _is_there(self, index: int, key: RowKey) -> bool:
-        """Whether the row needs no computing of its own: found, just finished, or on its way for another."""
-        if key in self._waiting:
-            self._waiting[key].append(index)
-            return True
-        shared = key in self._finished
-        if not shared and self._extractor.store.missing([key], self._extractor.layers):
-            return False
-        self._settle(index, key, shared=shared)
-        return True
-
-    def _open(self, index: int, key: RowKey, audio: Audio) -> list[Piece]:
-        spans = equal_windows(len(audio.waveform), self._extractor.max_samples)
-        flags = audio.flags + (("windowed",) if len(spans) > 1 else ())
-        self._pending[index] = PendingRow(key, flags, audio.duration_s, windows=len(spans))
-        self._waiting[key] = [index]
-        return [Piece(index, number, audio.waveform[slice(*span)]) for number, span in enumerate(spans)]
-
-    def _forward(self, batch: list[Piece], writer: ShardWriter) -> None:
-        layers = self._extractor.layers
-        outputs = self._extractor.backbone.extract([piece.waveform for piece in batch], layers)
-        for row, piece in enumerate(batch):
-            pending = self._pending[piece.utterance]
-            pending.add(piece.window, {layer: outputs[layer][row] for layer in layers}, piece.duration_s)
-            if pending.complete:
-                self._finish(self._pending.pop(piece.utterance), writer)
-
-    def _finish(self, row: PendingRow, writer: ShardWriter) -> None:
-        """Hands a row to the writer, or refuses it for everyone who waits for it."""
-        first, *others = self._waiting.pop(row.key)
-        self._ahead.release(row.duration_s)
-        features = row.features()
-        wrong = [layer for layer, vector in features.items() if not np.isfinite(vector).all()]
-        if wrong:
-            error = AudioError("backbone", f"{'|'.join(wrong)} not finite: samples far beyond full scale?")
-            for index in (first, *others):
-                self._refuse(index, error, row.key.audio_sha256)
-            return
-        writer.add(row.key, features, row.flags, row.duration_s)
-        self._finished.add(row.key)
-        self.done.keys[first] = row.key
-        self.done.computed += 1
-        self._progress.update(row.duration_s)
-        for index in others:
-            self._settle(index, row.key, shared=True)
-
-    def _settle(self, index: int, key: RowKey, *, shared: bool) -> None:
-        """The utterance has its row without computing: of one computed just now, or from before."""
-        self.done.keys[index] = key
-        self.done.shared += shared
-        self.done.cached += not shared
-        self._progress.update(0.0)
-
-    def _refuse(self, index: int, error: AudioError | None, audio_sha256: str = "") -> None:
-        asked = self._plan.utterances[index]
-        stage, reason = (error.stage, error.reason) if error else ("decode", "no audio")
-        self.done.quarantined.append(
-            Quarantined(asked.utt_id, str(asked.path), stage, reason, audio_sha256)
-        )
-        self._progress.update(0.0, failed=True)
+            run.compute()
+    done = run.done
+    usable = [asked.utt_id for asked, key in zip(plan.utterances, done.keys, strict=True) if key is not None]
+    failed = [entry.utt_id for entry in done.quarantined]
+    update_quarantine(setup.store.folder, [*usable, *failed], done.quarantined)
+    return done

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from profiling.audio_index import AudioIndex
 from profiling.backbones.build import build_backbone
 from profiling.backbones.protocol import Backbone
 from profiling.config import RunConfig
 from profiling.errors import ProfilingError
 from profiling.features.cost import cost_line
 from profiling.features.decode import Utterance
-from profiling.features.extract import Extraction, Extractor, feature_key
+from profiling.features.extract import Extraction, plan_extraction, run_extraction, set_up
 from profiling.features.progress import human_duration
-from profiling.features.store import FeatureStore
+from profiling.features.quarantine import FILE_NAME
 
 Say = Callable[[str], None]
 
@@ -96,24 +95,11 @@ def prepare_features(
         InterruptedExtractionError: Ctrl-C; says how to go on.
         TooManyFailuresError: the quarantine is over its budget.
     """
-    key = feature_key(backbone, config.audio, config.store)
-    store = FeatureStore.open(
-        Path(config.paths.features), key, backbone.layers, create=True, training=backbone.training
-    )
-    extractor = Extractor(
-        backbone,
-        store,
-        layers,
-        audio=config.audio,
-        settings=config.extract,
-        writing=config.store,
-        index=AudioIndex(Path(config.paths.cache)),
-        shown=config.trainer.progress,
-    )
-    plan = extractor.plan(utterances)
+    setup = set_up(backbone, layers, config)
+    plan = plan_extraction(setup, utterances)
     if len(plan.todo) >= _FORECAST_FROM:
         say(cost_line(plan, backbone, layers))
-    extraction = extractor.run(plan)
+    extraction = run_extraction(setup, plan)
     for line in summary(extraction, backbone):
         say(line)
     _check(extraction, len(utterances), config)
@@ -130,10 +116,12 @@ def summary(extraction: Extraction, backbone: Backbone) -> list[str]:
             f", {extraction.computed} computed: {human_duration(extraction.audio_s)} of audio in "
             f"{human_duration(extraction.wall_s)} ({speed:.1f} x real time, {backbone.device})"
         )
+    if extraction.shared:
+        lines[0] += f", {extraction.shared} with the same audio as another"
     lines.append(f"features in {extraction.store.folder}")
     failed = extraction.quarantined
     if failed:
-        lines.append(f"{len(failed)} quarantined, listed in {extraction.store.folder / 'quarantine.csv'}:")
+        lines.append(f"{len(failed)} quarantined, listed in {extraction.store.folder / FILE_NAME}:")
         lines += [f"  {e.utt_id}: {e.stage}: {e.reason} ({e.path})" for e in failed[:_SHOWN_FAILURES]]
         if len(failed) > _SHOWN_FAILURES:
             lines.append(f"  ... and {len(failed) - _SHOWN_FAILURES} more")
@@ -144,7 +132,7 @@ def _check(extraction: Extraction, asked: int, config: RunConfig) -> None:
     if extraction.interrupted:
         reached = sum(key is not None for key in extraction.keys)
         raise InterruptedExtractionError(
-            f"interrupted: {reached} of {asked} utterances are committed; the same command goes on from there"
+            f"interrupted: {reached} of {asked} utterances have their features; the same command goes on from there"
         )
     failed = len(extraction.quarantined)
     if failed > config.extract.max_failed * asked:
