@@ -68,12 +68,14 @@ class Catalog:
 
     def locate(self, words: KeyArray, labels: Sequence[str]) -> dict[str, Located]:
         """Where each layer of each key is: in the first shard by name that has it; row -1 where none has."""
-        return {label: self._place(self._table(label), words) for label in labels}
+        tables = {label: self._table(label) for label in labels}
+        placed = {table: self._place(table, words) for table in set(tables.values())}
+        return {label: placed[table] for label, table in tables.items()}  # shared by layers written together
 
     def has(self, words: KeyArray, labels: Sequence[str]) -> NDArray[np.bool_]:
         """(n,) whether each key has all the layers."""
         complete = np.ones(len(words), dtype=np.bool_)
-        for table in {id(table): table for table in map(self._table, labels)}.values():
+        for table in {self._table(label) for label in labels}:
             complete &= table.index.find(words) >= 0
         return complete
 

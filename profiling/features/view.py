@@ -71,10 +71,7 @@ class FeatureView:
         Returns:
             (n, sum of dims), writable, of ``dtype``.
         """
-        asked = np.asarray(indices)
-        if not asked.size:
-            asked = asked.astype(np.int64)  # an empty list is made of floats
-        rows = [self._rows(label, asked) for label in self.dims]
+        rows = self._rows(list(self.dims), np.asarray(indices))
         return self._join(chain.from_iterable(zip(*rows, strict=True)), sum(self.dims.values()))
 
     def load(self) -> NDArray[Any]:
@@ -83,12 +80,21 @@ class FeatureView:
 
     def layer(self, label: str) -> NDArray[Any]:
         """One layer of every row in memory: (rows, dim)."""
-        return self._join(self._rows(label, np.arange(len(self))), self.dims[label])
+        return self._join(self._rows([label], np.arange(len(self)))[0], self.dims[label])
 
-    def _rows(self, label: str, indices: NDArray[Any]) -> list[Values]:
-        found, arrays = self._located[label], self._arrays[label]
-        places = zip(found.shard[indices].tolist(), found.row[indices].tolist(), strict=True)
-        return [arrays[shard][row] for shard, row in places]
+    def _rows(self, labels: Sequence[str], indices: NDArray[Any]) -> list[list[Values]]:
+        """(layers, n) mapped vectors."""
+        if not indices.size:
+            indices = indices.astype(np.int64)  # an empty list is made of floats
+        places: dict[int, list[tuple[int, int]]] = {}  # worked out once for layers that lie side by side
+        rows = []
+        for label in labels:
+            found, arrays = self._located[label], self._arrays[label]
+            if id(found) not in places:
+                shards, within = found.shard[indices].tolist(), found.row[indices].tolist()
+                places[id(found)] = list(zip(shards, within, strict=True))
+            rows.append([arrays[shard][row] for shard, row in places[id(found)]])
+        return rows
 
     def _join(self, rows: Any, width: int) -> NDArray[Any]:
         # Rows of a shuffled batch lie in many shards. Joining buffers is what a row costs anyway; indexing
