@@ -122,7 +122,7 @@ def test_clean_crops_stay_as_they_are() -> None:
 @pytest.mark.parametrize("name", ["filter", "reverb", "noise", "babble", "telephone", "overlap", "gain"])
 def test_every_distortion_changes_its_share_of_the_crops(name: str) -> None:
     config = AugmentConfig(
-        **{key: 0.0 for key in ("filter", "reverb", "noise", "babble", "telephone", "overlap", "gain")}
+        **dict.fromkeys(("filter", "reverb", "noise", "babble", "telephone", "overlap", "gain"), 0.0)
     )
     setattr(config, name, 0.5)
     clean = torch.from_numpy(np.stack([tone(100 + 5 * i, 0.5) for i in range(200)]))

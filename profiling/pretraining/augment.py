@@ -41,7 +41,7 @@ class Mixture(NamedTuple):
     share: Tensor
 
 
-def functionals() -> Any:  # noqa: ANN401 - a module
+def functionals() -> Any:
     """``torchaudio.functional``, imported when first needed.
 
     Raises:
@@ -68,7 +68,7 @@ def distort(waveforms: Tensor, config: AugmentConfig, generator: torch.Generator
     return mixture._replace(waveforms=x.clamp(-1, 1))
 
 
-def _some(x: Tensor, function: Any, share: float, generator: torch.Generator) -> Tensor:  # noqa: ANN401
+def _some(x: Tensor, function: Any, share: float, generator: torch.Generator) -> Tensor:
     rows = torch.nonzero(torch.rand(len(x), generator=generator) < share).squeeze(1)
     if len(rows) == 0:
         return x

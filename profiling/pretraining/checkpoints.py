@@ -35,7 +35,7 @@ class Checkpoints(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's signature
+        outputs: Any,
         batch: Batch,
         batch_idx: int,
     ) -> None:

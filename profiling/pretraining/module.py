@@ -18,6 +18,7 @@ from profiling.pretraining.margin import SubcentreMargin
 from profiling.pretraining.prosody import TARGETS
 
 _NARROW_INPUTS = 512
+_BETA_1 = 0.9
 _LEAST_RATE = 0.01  # of the peak learning rate, at the end
 
 
@@ -65,7 +66,7 @@ class Pretraining(pl.LightningModule):
             "prosody": F.smooth_l1_loss(told, wanted, reduction="sum") / known.sum().clamp(min=1),
         }
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
+    def configure_optimizers(self) -> Any:
         """AdamW without decay on biases and norms; the rate changes every step."""
         optim = self.config.optim
         groups = [
@@ -76,7 +77,7 @@ class Pretraining(pl.LightningModule):
             }
             for p in self.parameters()
         ]
-        optimizer = torch.optim.AdamW(groups, lr=optim.lr)
+        optimizer = torch.optim.AdamW(groups, lr=optim.lr, betas=(_BETA_1, optim.beta_2))
         schedule = LambdaLR(optimizer, lambda step: rate(step, self.config.steps, optim))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
