@@ -28,7 +28,8 @@ ROOMS = (
     ("bundle",),
     ("evaluation",),
     ("predict",),
-    ("training", "pretraining", "demo"),
+    ("training", "pretraining"),
+    ("demo",),
     ("cli", "commands"),
     ("__main__",),
 )
