@@ -174,6 +174,20 @@ class TestDamage:
         open_store(store.folder.parent).read(row_keys(30), ["gfe_1"], verify="all")
         open_store(store.folder.parent).read(row_keys(30), ["pool"], verify="none")
 
+    @pytest.mark.parametrize(("row", "in_the_sample"), [(599, True), (1, False)])
+    def test_the_sample_is_spread_over_the_rows_asked(self, tmp_path, row, in_the_sample):
+        store, keys = open_store(tmp_path), row_keys(600)
+        fill(store, keys, ["pool"], rows_per_shard=600)
+        (path,) = shard_paths(store)
+        flip(path, offset_of(path, features(keys[row], ["pool"])["pool"]))
+        with pytest.raises(DamagedShardError):
+            store.read(keys, ["pool"], verify="all")
+        if in_the_sample:
+            with pytest.raises(DamagedShardError):
+                store.read(keys, ["pool"])
+        else:
+            assert store.read(keys, ["pool"])["pool"].shape == (600, 12)
+
     def test_compact_does_not_launder_a_flipped_bit(self, store):
         path = shard_paths(store)[0]
         before = shard_paths(store)
