@@ -16,7 +16,7 @@ from profiling.features.batching import Batcher, Piece
 from profiling.features.decode import DecodeAhead, Decoded
 from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
-from profiling.features.quarantine import Quarantined
+from profiling.features.quarantine import Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
 from profiling.features.windows import PendingRow, equal_windows
 
@@ -135,7 +135,7 @@ class Run:
             check_duration(audio.waveform, self._setup.backbone.min_samples)
         except AudioError as error:
             self._ahead.release(audio.duration_s)
-            self._refuse(decoded.index, error, audio.audio_sha256)
+            self._refuse(decoded.index, error)
             return []
         return self._open(decoded.index, key, audio)
 
@@ -175,7 +175,7 @@ class Run:
         if wrong:
             error = AudioError("backbone", f"{'|'.join(wrong)} not finite: samples far beyond full scale?")
             for index in (first, *others):
-                self._refuse(index, error, row.key.audio_sha256)
+                self._refuse(index, error)
             return
         writer.add(row.key, features, row.flags, row.duration_s)
         self._finished.add(row.key)
@@ -192,10 +192,9 @@ class Run:
         self.done.cached += not shared
         self._progress.update(0.0)
 
-    def _refuse(self, index: int, error: AudioError | None, audio_sha256: str = "") -> None:
+    def _refuse(self, index: int, error: AudioError | None) -> None:
         asked = self._plan.utterances[index]
-        stage, reason = (error.stage, error.reason) if error else ("decode", "no audio")
-        self.done.quarantined.append(Quarantined(asked.utt_id, str(asked.path), stage, reason, audio_sha256))
+        self.done.quarantined.append(quarantined(asked, error or AudioError("decode", "no audio")))
         self._progress.update(0.0, failed=True)
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from profiling.audio import hash_file
+from profiling.errors import AudioError
+from profiling.features.decode import Utterance
 from profiling.provenance import atomic_write
 
 FILE_NAME = "quarantine.csv"
@@ -22,7 +25,7 @@ class Quarantined:
         path: the recording.
         stage: ``open``, ``decode``, ``check``, ``duration`` or ``backbone``.
         reason: one line that names the value.
-        audio_sha256: hash of the file's bytes, empty where they could not be read.
+        audio_sha256: of the file's bytes, empty where they cannot be read.
     """
 
     utt_id: str
@@ -30,6 +33,18 @@ class Quarantined:
     stage: str
     reason: str
     audio_sha256: str = ""
+
+
+def quarantined(utterance: Utterance, error: AudioError) -> Quarantined:
+    """The entry of an utterance that failed; its file is hashed, to tell whether it changed since."""
+    try:
+        audio_sha256 = hash_file(utterance.path)
+    except AudioError:
+        audio_sha256 = ""
+    path = str(utterance.path)
+    return Quarantined(
+        utterance.utt_id, path, error.stage, error.reason.removeprefix(f"{path}: "), audio_sha256
+    )
 
 
 def read_quarantine(folder: Path) -> list[Quarantined]:

@@ -1,0 +1,161 @@
+"""Extraction under kills, Ctrl-C and full disks: what was committed stays, and is not computed again."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from profiling.config import RunConfig
+from profiling.errors import StoreError
+from profiling.features.extract import Extraction
+from profiling.features.prepare import InterruptedExtractionError, prepare_features
+from profiling.features.prepare import Utterance as Asked
+from profiling.features.verify import verify
+from tests.stub_backbone import ALL, StubBackbone, extract, recordings, rows, settings
+
+# A forked child starts in milliseconds; a fresh interpreter needs seconds on a busy machine.
+PROCESSES = multiprocessing.get_context("fork")
+COUNT = 150
+
+
+def often(folder: Path) -> RunConfig:
+    """One utterance in a batch, and a commit every few milliseconds."""
+    config = settings(folder)
+    config.extract.batch_size, config.store.commit_every_s = 1, 0.02
+    return config
+
+
+def computed(log: Path) -> list[int]:
+    """Which recordings went through the backbone, by their lengths."""
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
+def present(done: Extraction) -> set[int]:
+    """Which recordings have rows, by their lengths."""
+    return {1000 + i for i, key in enumerate(done.keys) if key and not done.store.missing([key], ALL)}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_sigkill_and_resume(tmp_path: Path, seed: int) -> None:
+    """Killed at random moments: same keys, same bits, nothing that was committed is computed again."""
+    paths, config, moments = recordings(tmp_path / "a", COUNT), often(tmp_path), random.Random(seed)
+    whole = extract(paths, often(tmp_path / "whole"))
+    safe: set[int] = set()
+    for attempt in range(4):
+        log = tmp_path / f"{attempt}.log"
+        backbone = StubBackbone(call_s=0.002, log=log)
+        child = PROCESSES.Process(target=extract, args=(paths, config, backbone))
+        child.start()
+        time.sleep(moments.uniform(0.1, 0.4))
+        child.kill()
+        child.join()
+        kept = {1000 + i for i, key in enumerate(whole.keys) if key in whole_store(whole, config)}
+        assert safe <= kept, "a committed row was lost"
+        assert not safe & set(computed(log)), "a committed row was computed again"
+        safe = kept
+    assert safe, "every child was killed before its first commit: the test shows nothing"
+    last = StubBackbone(log=tmp_path / "last.log")
+    done = extract(paths, config, last)
+    assert done.keys == whole.keys
+    assert sorted([*safe, *computed(tmp_path / "last.log")]) == [1000 + i for i in range(COUNT)]
+    for layer in ALL:
+        assert rows(done, layer).tobytes() == rows(whole, layer).tobytes()
+    assert {problem.kind for problem in verify(done.store.folder)} <= {"temporary"}
+
+
+def whole_store(like: Extraction, config: RunConfig) -> set[object]:
+    """Keys that are committed in ``config``'s store, opened anew."""
+    folder = Path(config.paths.features) / like.store.folder.name
+    return set(type(like.store).load(folder).present(ALL)) if folder.exists() else set()
+
+
+def test_ctrl_c_commits_says_how_to_go_on_and_resumes(tmp_path: Path) -> None:
+    paths, config = recordings(tmp_path / "a", 20), settings(tmp_path)
+    config.extract.batch_size = 1  # and commit_every_s is a minute: only Ctrl-C can have committed
+    backbone = StubBackbone(before=lambda call: signal.raise_signal(signal.SIGINT) if call == 8 else None)
+    asked = [Asked(path.stem, path) for path in paths]
+    with pytest.raises(InterruptedExtractionError, match=r"7 of 20 .*the same command goes on") as caught:
+        prepare_features(asked, ALL, config, backbone, lambda line: None)
+    assert caught.value.exit_code == 130
+    again = StubBackbone()
+    done = extract(paths, config, again)
+    assert (done.cached, done.computed) == (7, 13)
+    assert [length for (length,) in again.batches] == list(range(1007, 1020))
+    np.testing.assert_array_equal(rows(done), rows(extract(paths, settings(tmp_path / "whole"))))
+
+
+def test_ctrl_c_while_waiting_for_a_decoder_leaves_no_thread_behind(tmp_path: Path) -> None:
+    paths, config = recordings(tmp_path / "a", 10), settings(tmp_path)
+    config.extract.batch_size = 1
+    backbone = StubBackbone(before=lambda call: signal.raise_signal(signal.SIGINT) if call == 1 else None)
+    done = extract(paths, config, backbone)
+    assert (done.interrupted, done.computed, done.keys) == (True, 0, [None] * 10)
+    import threading
+
+    assert [t.name for t in threading.enumerate() if t.name.startswith("decode")] == []
+
+
+def test_a_full_disk_keeps_what_was_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths, config = recordings(tmp_path / "a", 12), settings(tmp_path)
+    config.extract.batch_size, config.store.shard_bytes = 1, 4 * 12 * 3  # three rows a shard
+    fsync, calls = os.fsync, []
+
+    def full_at_the_third_shard(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > 4:  # a file and its folder for each shard
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    extract([], config)  # spec.json is written before the disk is full
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full_at_the_third_shard)
+        with pytest.raises(StoreError, match="No space left on device; make room and run again"):
+            extract(paths, config)
+    backbone = StubBackbone()
+    done = extract(paths, config, backbone)
+    assert (done.cached, done.computed) == (6, 6)
+    assert len(backbone.batches) == 6
+    assert verify(done.store.folder) == []
+
+
+def test_a_crash_of_the_backbone_keeps_what_was_complete(tmp_path: Path) -> None:
+    paths, config = recordings(tmp_path / "a", 6), settings(tmp_path)
+    config.extract.batch_size = 1
+
+    def out_of_memory(call: int) -> None:
+        if call == 5:
+            raise RuntimeError("CUDA out of memory")
+
+    with pytest.raises(RuntimeError, match="CUDA out of memory"):
+        extract(paths, config, StubBackbone(before=out_of_memory))
+    done = extract(paths, config)
+    assert (done.cached, done.computed) == (4, 2)
+
+
+def test_hashes_are_remembered_as_soon_as_their_rows_are_safe(tmp_path: Path) -> None:
+    """After a kill, recordings whose rows were committed are not even opened again."""
+    paths, config = recordings(tmp_path / "a", 40), often(tmp_path)
+    log = tmp_path / "log"
+    child = PROCESSES.Process(target=extract, args=(paths, config, StubBackbone(call_s=0.01, log=log)))
+    child.start()
+    deadline = time.monotonic() + 30
+    while len(computed(log)) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    child.join()
+    from profiling.features.extract import plan_extraction, set_up
+
+    setup = set_up(StubBackbone(), ALL, config)
+    plan = plan_extraction(setup, [Asked(path.stem, path) for path in paths])
+    known = sum(key is not None for key in plan.keys)
+    stored = setup.store.count(ALL)
+    assert stored >= 10
+    assert stored - known <= 8, "at most the last commit's rows have no remembered hash"
