@@ -192,11 +192,13 @@ def read_bundle(path: Path) -> Bundle:
 def _read_spec(folder: Path) -> dict[str, Any]:
     file = folder / _SPEC
     try:
-        content: dict[str, Any] = read_json(file)
+        content: Any = read_json(file)
     except ValueError as error:
         raise BundleError(f"{file} is not JSON ({error}); the bundle is damaged, train it again") from error
+    if not isinstance(content, dict):
+        raise BundleError(f"{file} holds no bundle; the bundle is damaged, train it again")
     version = content.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if type(version) is not int or version > FORMAT_VERSION:
         raise BundleError(
             f"{file} has format {version!r}, this profiling reads up to {FORMAT_VERSION}: update profiling"
         )

@@ -23,13 +23,15 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(others)
 
     from profiling.evaluation.summary import summary_lines
+    from profiling.training.describe import command_given
     from profiling.training.evaluation_run import evaluate_bundle
     from profiling.training.hydra_app import compose_config
 
     config = compose_config(overrides)
     now = datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
     folder = Path(arguments.out) if arguments.out else Path(config.paths.runs) / "evaluations" / now
-    result = evaluate_bundle(Path(arguments.model), config, folder, say)
+    with command_given("evaluate", argv):
+        result = evaluate_bundle(Path(arguments.model), config, folder, say)
     for line in summary_lines(result):
         answer(line)
     say(f"result in {folder} (report.md, metrics.json, predictions.parquet)")

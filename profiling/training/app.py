@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from profiling.errors import ConfigError, ProfilingError
-from profiling.evaluation.summary import summary_lines
+from profiling.config import RunConfig
+from profiling.errors import ConfigError
+from profiling.evaluation.summary import NAMES
 from profiling.resources import conf_folder
+from profiling.training.describe import command_given
+from profiling.training.escape import caught, escaping, uninterrupted
 from profiling.training.hydra_app import (
     CONFIG_NAME,
     HYDRA_VERSION_BASE,
     check_overrides,
+    check_sweep,
     compose_config,
+    one_line,
     register,
     to_config,
 )
-from profiling.training.log import say
+from profiling.training.log import restored_logging, say
+from profiling.training.overrides import MULTIRUN, divide, parse
 
-_MULTIRUN = ("-m", "--multirun")
-
-
-class JobFailed(SystemExit):
-    """Leaves Hydra without its traceback; carries the user's mistake out."""
-
-    def __init__(self, error: ProfilingError) -> None:
-        super().__init__(error.exit_code)
-        self.error = error
+_HYDRA_RAISES = "HYDRA_FULL_ERROR"  # Hydra's own switch: errors come out instead of being printed
 
 
 def run_app(argv: Sequence[str]) -> int:
@@ -45,67 +47,80 @@ def run_app(argv: Sequence[str]) -> int:
     Raises:
         ProfilingError: a mistake in what was asked for.
     """
-    overrides = [argument for argument in argv if not argument.startswith("-")]
     register()
-    check_overrides(overrides)
-    if not any(flag in argv for flag in _MULTIRUN):
-        if sweeps := [o for o in overrides if _is_sweep(o)]:
-            raise ConfigError(f"{sweeps[0]} names several values; add -m to try each")
-        compose_config(overrides)
-    before = sys.argv
-    sys.argv = [before[0], *argv]
-    try:
-        hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME)(
-            job
-        )()
-    except JobFailed as failed:
-        raise failed.error from failed.error.__cause__
-    finally:
-        sys.argv = before
+    settings, flags = divide(argv)
+    config = _check(settings, sweep=any(flag in MULTIRUN for flag in flags))
+    process = _process_of([*flags, *settings])
+    with command_given("train", argv), restored_logging(), process, caught(config.paths.runs):
+        try:
+            hydra.main(
+                version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
+            )(job)()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(one_line(error)) from error
     return 0
 
 
-def _is_sweep(override: str) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def _check(settings: list[str], *, sweep: bool) -> RunConfig:
+    """The configuration of the run or of a sweep's first job; a mistake in any job is said before the first."""
+    check_overrides(settings)
+    if sweep:
+        return check_sweep(settings)
+    for text in settings:
+        if parse(text).is_sweep_override():
+            raise ConfigError(f"{text} names several values; add -m to try each")
+    return compose_config(settings)
 
-    return bool(OverridesParser.create().parse_override(override).is_sweep_override())
+
+@contextmanager
+def _process_of(argv: Sequence[str]) -> Iterator[None]:
+    """Hydra reads ``sys.argv`` and the environment; both are put back."""
+    arguments, raises = sys.argv, os.environ.get(_HYDRA_RAISES)
+    sys.argv, os.environ[_HYDRA_RAISES] = [arguments[0], *argv], "1"
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        os.environ.pop(_HYDRA_RAISES)
+        if raises is not None:
+            os.environ[_HYDRA_RAISES] = raises
 
 
 def job(node: DictConfig) -> float | None:
     """One Hydra job: trains; opens test and held-out data unless it is part of a sweep.
 
     Returns:
-        The validation score.
+        The validation score; None where training diverged.
     """
-    try:
+    with escaping():
         return _job(node)
-    except ProfilingError as error:
-        raise JobFailed(error) from error
 
 
 def _job(node: DictConfig) -> float | None:
     from profiling.training.rows import load_rows
-    from profiling.training.run import train_run
-    from profiling.training.score import open_run
+    from profiling.training.run import check_heldout_labels, train_run
+    from profiling.training.score import open_run, say_result
 
     runtime = HydraConfig.get()
     folder = Path(runtime.runtime.output_dir)
     config = to_config(node)
-    rows = load_rows(config, say)
-    validation = train_run(config, rows, folder, say)
-    if runtime.mode == RunMode.MULTIRUN:
-        say(_validation_line(validation))
-        return _returned(validation)
-    for line in summary_lines(open_run(folder, rows)):
-        say(line)
-    say(f"run folder {folder} (report.md, metrics.json, predictions.parquet, bundle/)")
+    with uninterrupted():
+        rows = load_rows(config, say)
+        check_heldout_labels(config, rows)
+        validation = train_run(config, rows, folder, say)
+        if runtime.mode == RunMode.MULTIRUN:
+            say(_validation_line(validation))
+            return _returned(validation)
+        result = open_run(folder, rows)
+    say_result(folder, result)
     return _returned(validation)
 
 
 def _validation_line(validation: dict[str, Any]) -> str:
-    score = validation["score"]
-    shown = "none (diverged)" if score is None else f"{score:.4f}"
-    return f"validation {validation['score_name']} {shown}; test and held-out stay closed until a winner is chosen"
+    score = _returned(validation)
+    shown = "none, training diverged" if score is None else f"{score:.4f}"
+    name = NAMES[validation["score_name"]]
+    return f"validation {name} {shown}; test and held-out stay closed until a winner is chosen"
 
 
 def _returned(validation: dict[str, Any]) -> float | None:

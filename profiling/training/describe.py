@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +18,18 @@ from profiling.corpora.cards import find_card
 from profiling.corpora.protocol import Protocol
 from profiling.evaluation.result import BackboneUsed, CorpusUsed, Split, Task
 from profiling.features.store import FeatureStore
-from profiling.provenance import environment, git_state
-from profiling.training.rows import RunRows, TaskRows
+from profiling.provenance import environment, git_state, signature
+from profiling.training.rows import RunRows, TaskRows, training_rows
 
 #: What features of a backbone may be used for. ECAPA2's weights are CC-BY-NC-4.0 (model card).
 _ECAPA2_LICENCE = (
     "CC-BY-NC-4.0 (ECAPA2, Thienpondt and Demuynck, ASRU 2023, arXiv 2401.08342): non-commercial"
 )
+
+#: The configuration's sections that change a trained head; the others say where and how fast.
+_SIGNED = ("task", "split", "head", "data", "trainer")
+
+_GIVEN: ContextVar[str | None] = ContextVar("command_given", default=None)
 
 
 def describe_task(config: RunConfig, labels: list[str]) -> Task:
@@ -97,8 +105,77 @@ def provenance(store: FeatureStore, rows: Mapping[str, TaskRows]) -> dict[str, A
     }
 
 
+@contextmanager
+def command_given(name: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Around a command whose arguments may not be those of the process."""
+    token = _GIVEN.set(shlex.join([*_program(name), *arguments]))
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
 def command() -> str:
     """The exact command, ready to be pasted into a shell."""
+    return _GIVEN.get() or shlex.join([*_program(), *sys.argv[1:]])
+
+
+def _program(name: str = "") -> list[str]:
     program = Path(sys.argv[0]).name
-    prefix = ["python", program] if program.endswith(".py") else [program]
-    return shlex.join([*prefix, *sys.argv[1:]])
+    if program == "train.py":
+        return ["python", program]
+    module = ["python", "-m", "profiling"] if program == "__main__.py" else ["profiling"]
+    return [*module, *([name] if name else [])]
+
+
+def run_signature(config: RunConfig, rows: RunRows) -> str:
+    """What a trained head depends on, and nothing else: names a run whatever its folder."""
+    sections = {name: asdict(getattr(config, name)) for name in _SIGNED}
+    for quiet in ("progress", "tensorboard", "device"):
+        del sections["trainer"][quiet]
+    return signature(
+        {
+            **sections,
+            "layers": rows.layers,
+            "feature_key": rows.store.key.sha256,
+            "manifest": training_rows(rows).manifest_sha256,
+            "drop_labels": sorted(config.corpus.drop_labels),
+        }
+    )
+
+
+def profiler_facts(config: RunConfig, rows: RunRows, protocol: Protocol, labels: list[str]) -> dict[str, Any]:
+    """What every head of a run has in common, as fields of :class:`ProfilerSpec`."""
+    train = training_rows(rows)
+    used = {"train": train}
+    data = describe_data(used, "train")
+    return {
+        "task": {
+            **describe_task(config, labels),
+            "column": config.task.column,
+            "settings": asdict(config.task),
+        },
+        "backbone": asdict(config.backbone),
+        "feature_key": rows.store.key.fields(),
+        "backbone_training": rows.backbone.training,
+        "audio": asdict(config.audio),
+        "train": {
+            "backbone": describe_backbone(rows),
+            "layers": rows.layers,
+            "head": asdict(config.head),
+            "split": describe_split(protocol, train.table),
+            "data": data,
+            "signature": run_signature(config, rows),
+            "answers": train_answers(train, protocol),
+            "command": command(),
+        },
+        "licences": [f"{c['corpus']}: {c['licence']}" for c in data if c["licence"]],
+        "citations": [str(c["citation"]) for c in data if c["citation"]],
+        "provenance": provenance(rows.store, used),
+    }
+
+
+def train_answers(train: TaskRows, protocol: Protocol) -> list[list[Any]]:
+    """[label or target, count] over the final head's training rows: what the constant predictor knows."""
+    answers = pd.Series(train.answers[protocol.final.train]).value_counts(sort=False).sort_index()
+    return [[answer, int(count)] for answer, count in answers.items()]

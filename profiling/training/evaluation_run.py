@@ -8,7 +8,6 @@ from typing import cast
 import pandas as pd
 
 from profiling.backbones.build import build_backbone
-from profiling.bundle import FOLDER as BUNDLE
 from profiling.bundle import Bundle, read_bundle
 from profiling.config import RunConfig, TaskConfig
 from profiling.errors import BundleError, ConfigError
@@ -16,9 +15,19 @@ from profiling.evaluation.answers import score_corpus
 from profiling.evaluation.result import Result, Scores
 from profiling.features.prepare import Say, say_backbone
 from profiling.predict import backbone_config, check_same_features
+from profiling.provenance import write_json
 from profiling.training.describe import command, describe_data, provenance
+from profiling.training.escape import caught
+from profiling.training.outcome import METRICS, VALIDATION
 from profiling.training.rows import RunRows, load_rows
-from profiling.training.score import count_scored, heldout_predictions, refuse_seen, result_of, write_run
+from profiling.training.score import (
+    LEDGER,
+    count_scored,
+    heldout_predictions,
+    refuse_seen,
+    result_of,
+    write_predictions,
+)
 
 
 def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Result:
@@ -44,17 +53,29 @@ def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Re
     refuse_seen(bundle, rows.heldout)
     predictions = heldout_predictions(bundle, rows.heldout)
     scores = _scores(bundle, predictions)
-    count_scored(ledger_folder(bundle), rows.heldout, scores)
     data = [*bundle.spec.train["data"], *describe_data(rows.heldout, "heldout")]
     environment = {**provenance(rows.store, rows.heldout), "bundle": bundle.signature}
-    result = result_of(bundle, scores, data, command(), environment, rows, config.heldout.decision)
-    write_run(folder, result, pd.concat(predictions.values(), ignore_index=True))
+    with caught(folder):
+        count_scored(ledger_of(bundle), counted_before(bundle), rows.heldout, scores)
+        result = result_of(bundle, scores, data, command(), environment, rows, config.heldout.decision)
+        write_predictions(folder, result, pd.concat(predictions.values(), ignore_index=True))
+        write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
 
 
-def ledger_folder(bundle: Bundle) -> Path:
-    """Where it is counted how often a head was scored: its run folder, or beside a bundle that stands alone."""
-    return bundle.folder.parent if bundle.folder.name == BUNDLE else bundle.folder
+def ledger_of(bundle: Bundle) -> Path:
+    """Where it is counted how often a head was scored: in its run folder, or in a bundle that stands alone."""
+    run = bundle.folder.parent
+    return (run if (run / VALIDATION).is_file() else bundle.folder) / LEDGER
+
+
+def counted_before(bundle: Bundle) -> dict[str, int]:
+    """Manifest sha256 -> times scored when the bundle was written, for one that left its run folder."""
+    if not bundle.spec.metrics:  # a head of a fold, which was never scored
+        return {}
+    manifests = bundle.spec.provenance["manifests"]
+    scored = bundle.spec.metrics["heldout"]
+    return {manifests[name]["sha256"]: score["times_scored"] for name, score in scored.items()}
 
 
 def _rows(bundle: Bundle, config: RunConfig, say: Say) -> RunRows:

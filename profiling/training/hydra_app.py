@@ -6,7 +6,7 @@ in the schema before Hydra sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -26,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from profiling.config import PathsConfig, RunConfig, validate
 from profiling.errors import ConfigError, did_you_mean
 from profiling.resources import conf_folder
+from profiling.training.overrides import jobs_to_check, parse, values_of
 
 CONFIG_NAME = "config"
 HYDRA_VERSION_BASE = "1.3"
@@ -107,52 +107,57 @@ def check_overrides(overrides: Sequence[str]) -> None:
     keys = set(config_keys(schema()))
     groups = config_groups()
     for text in overrides:
-        override = _parse(text)
+        override = parse(text)
         name = override.key_or_group
         if name.split(".")[0].split("/")[0] == "hydra":
             continue
         if name in groups:
-            _check_choice(override, groups[name])
+            _check_choice(override, groups)
         else:
             _check_key(override, keys, groups)
 
 
-def _parse(text: str) -> Override:
-    try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"cannot read {text!r} ({reason}); write key=value, quote values with spaces"
-        ) from error
+def check_sweep(overrides: Sequence[str]) -> RunConfig:
+    """Composes enough of a sweep's jobs to have seen every value, so that none fails hours later.
+
+    Returns:
+        The configuration of the first job.
+
+    Raises:
+        ConfigError: as :func:`compose_config`, or ``select.*`` names what is no setting.
+    """
+    configs = [compose_config(job) for job in jobs_to_check(overrides, config_groups())]
+    first = configs[0]
+    known = [*config_keys(schema()), *config_groups()]
+    for key, names in (("select.by", first.select.by), ("select.seeds", [first.select.seeds])):
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"{key}: no setting {name!r}; {did_you_mean(name, near_keys(name, known))}")
+    return first
+
+
+def near_keys(name: str, known: Collection[str]) -> list[str]:
+    """Keys of the same section, or all where the section does not exist."""
+    section = name.rpartition(".")[0]
+    return [key for key in known if key.rpartition(".")[0] == section] or list(known)
 
 
 def _check_key(override: Override, keys: set[str], groups: dict[str, list[str]]) -> None:
     name = override.key_or_group
     if name not in keys:
-        known = keys | set(groups)
-        near = [key for key in known if key.rpartition(".")[0] == name.rpartition(".")[0]]
-        raise ConfigError(f"no setting {name!r}; {did_you_mean(name, near or known)}")
+        raise ConfigError(f"no setting {name!r}; {did_you_mean(name, near_keys(name, keys | set(groups)))}")
     if override.is_add() and not override.is_force_add():
         raise ConfigError(f"+{name}: the setting exists; write {name}=... without the plus")
 
 
-def _check_choice(override: Override, options: list[str]) -> None:
+def _check_choice(override: Override, groups: dict[str, list[str]]) -> None:
     if override.is_delete():
         return
-    for choice in _choices(override):
-        if choice not in options:
-            name = override.key_or_group
-            raise ConfigError(f"{name}={choice}: no such choice; {did_you_mean(choice, options)}")
-
-
-def _choices(override: Override) -> Iterator[str]:
-    values: list[Any] = (
-        list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
-    )
-    for value in values:
-        if value is not None:
-            yield str(value.text if isinstance(value, QuotedString) else value)
+    name = override.key_or_group
+    for value in values_of(override, groups):
+        choice = value.strip("'\"")
+        if choice not in groups[name]:
+            raise ConfigError(f"{name}={choice}: no such choice; {did_you_mean(choice, groups[name])}")
 
 
 def config_keys(node: object, prefix: str = "") -> Iterator[str]:

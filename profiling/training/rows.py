@@ -69,6 +69,17 @@ class RunRows:
     heldout: dict[str, TaskRows]
 
 
+def training_rows(rows: RunRows) -> TaskRows:
+    """The rows of the training corpora.
+
+    Raises:
+        ConfigError: no training corpus is named.
+    """
+    if rows.train is None:
+        raise ConfigError("corpus.train is empty; write corpus.train=[csv:path/to/manifest.csv]")
+    return rows.train
+
+
 def layers_of(config: RunConfig, backbone: Backbone) -> list[str]:
     """The layers asked for, in network order.
 

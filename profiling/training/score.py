@@ -16,12 +16,13 @@ from profiling.errors import BundleError, ProfilingError, SplitError
 from profiling.evaluation.answers import answer_rows, prediction_table, score_corpus, score_part
 from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
+from profiling.evaluation.summary import summary_lines
 from profiling.heads.modules import build_head
 from profiling.provenance import read_json, write_json
 from profiling.training.describe import describe_backbone, describe_data, provenance
+from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
-from profiling.training.rows import RunRows, TaskRows
-from profiling.training.run import training_rows
+from profiling.training.rows import RunRows, TaskRows, training_rows
 
 LEDGER = "heldout_scored.json"
 _PART_NAMES = {"val": "validation", "test": "test"}
@@ -52,19 +53,27 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     own = {part: _own_predictions(run, bundles, training_rows(rows), part) for part in ("val", "test")}
     heldout = heldout_predictions(final, rows.heldout)
     scores = _scores(run, final, own, heldout)
-    count_scored(folder, rows.heldout, scores)
+    count_scored(folder / LEDGER, {}, rows.heldout, scores)
     result = _result(run, final, rows, scores, candidates)
-    write_run(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
+    write_predictions(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
     write_bundle(folder / BUNDLE, spec, final.state, final.seen)
+    write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
 
 
-def write_run(folder: Path, result: Result, predictions: pd.DataFrame) -> None:
-    """Writes predictions, metrics and the report."""
+def write_predictions(folder: Path, result: Result, predictions: pd.DataFrame) -> None:
+    """Writes the predictions and the report of a result whose ``metrics.json`` comes last."""
     write_parquet(folder / PREDICTIONS, predictions)
     write_report(folder, result, predictions)
-    write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
+
+
+def say_result(folder: Path, result: Result) -> None:
+    """The answer, where it is, and what can be done with it."""
+    for line in summary_lines(result):
+        say(line)
+    say(f"run folder {folder} (report.md, metrics.json, predictions.parquet, bundle/)")
+    say(f"to ask it about a recording: profiling predict --model {folder} FILE")
 
 
 def _own_predictions(run: Run, bundles: Mapping[str, Bundle], train: TaskRows, part: str) -> pd.DataFrame:
@@ -121,10 +130,18 @@ def train_answers(run: Run, labels: list[str]) -> list[Any]:
     return answers
 
 
-def count_scored(folder: Path, heldout: Mapping[str, TaskRows], scores: Scores) -> None:
-    """Notes how often this head was scored on each held-out corpus: looking often is choosing."""
-    ledger = folder / LEDGER
-    counts: dict[str, int] = read_json(ledger) if ledger.exists() else {}
+def count_scored(
+    ledger: Path, before: Mapping[str, int], heldout: Mapping[str, TaskRows], scores: Scores
+) -> None:
+    """Notes how often this head was scored on each held-out corpus: looking often is choosing.
+
+    Args:
+        ledger: the file that counts, manifest sha256 -> times.
+        before: counts of a head that came without its ledger.
+        heldout: what is scored now.
+        scores: gets ``times_scored``, and the rows without features.
+    """
+    counts: dict[str, int] = read_json(ledger) if ledger.exists() else dict(before)
     for name, held in heldout.items():
         counts[held.manifest_sha256] = counts.get(held.manifest_sha256, 0) + 1
         scores["heldout"][name]["times_scored"] = counts[held.manifest_sha256]

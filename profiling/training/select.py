@@ -15,15 +15,19 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from profiling.errors import ProfilingError
-from profiling.evaluation.summary import summary_lines
+from profiling.evaluation.summary import NAMES
 from profiling.provenance import atomic_write, write_json
-from profiling.training.log import say
+from profiling.training.escape import escaping, uninterrupted
+from profiling.training.log import log_to, say
 from profiling.training.outcome import VALIDATION, Run, read_run
 
-LEADERBOARD, SELECTION = "leaderboard.csv", "selection.json"
+LEADERBOARD, SELECTION, LOG = "leaderboard.csv", "selection.json", "sweep.log"
 #: Validation scores of which more is better; the others are errors.
 _HIGHER_IS_BETTER = {"uar": True, "mae": False}
-_SEED_KEYS = ("seed", "head.seed", "split.seed", "data.order_seed")
+_SEED_KEYS = ("seed", "head.seed")  # two names of one thing
+#: Settings of a job that say where and how fast, not what: no columns of the leaderboard.
+_NOT_SHOWN = ("corpus.", "paths.", "extract.", "store.", "select.", "trainer.progress", "trainer.tensorboard")
+_FACTS = ("task", "score_name", "score", "status", "run")
 
 
 class OpenWinners(Callback):
@@ -32,7 +36,9 @@ class OpenWinners(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Writes the leaderboard and the selection, then scores the winners."""
         folder = Path(config.hydra.sweep.dir)
-        finish_sweep(folder, list(config.select.by), str(config.select.seeds))
+        with escaping(), uninterrupted():
+            log_to(folder / LOG)
+            finish_sweep(folder, list(config.select.by), str(config.select.seeds))
 
 
 def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
@@ -45,12 +51,19 @@ def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
 
     Returns:
         The content of ``selection.json``.
+
+    Raises:
+        ProfilingError: no job finished, or every candidate of every cell diverged.
     """
-    board = leaderboard(sweep_runs(folder), by, seeds)
-    atomic_write(folder / LEADERBOARD, board.drop(columns="runs").to_csv(index=False, lineterminator="\n"))
+    board = leaderboard(sweep_runs(folder), seeds)
+    atomic_write(folder / LEADERBOARD, _shown(board).to_csv(index=False, lineterminator="\n"))
     selection = choose(board, by)
     write_json(folder / SELECTION, selection)  # before anything is opened
     say(f"{len(board)} candidates, ranked on validation: {folder / LEADERBOARD}")
+    for cell in selection["without_winner"]:
+        say(f"{_settings(cell)}: every candidate diverged, there is no winner; lower head.lr")
+    if not selection["winners"]:
+        raise ProfilingError(f"{folder}: every candidate diverged, so nothing was opened; lower head.lr")
     for winner in selection["winners"]:
         _open(Path(winner["runs"][0]), winner)
     return selection
@@ -69,79 +82,95 @@ def sweep_runs(folder: Path) -> list[Run]:
     return [read_run(job) for job in jobs]
 
 
-def leaderboard(runs: Sequence[Run], by: Sequence[str], seeds: str) -> pd.DataFrame:
-    """One row per candidate, best first: its settings, mean validation score over seeds, number of seeds."""
+def leaderboard(runs: Sequence[Run], seeds: str) -> pd.DataFrame:
+    """One row per candidate, best first within each task.
+
+    Args:
+        runs: the finished jobs.
+        seeds: setting that is averaged over; ``seed`` and ``head.seed`` are one.
+
+    Returns:
+        The candidate's settings, ``task``, ``score_name``, ``score`` (mean validation score over its seeds; none
+        where one diverged), ``jobs`` (seeds), ``status`` and ``runs`` (their folders).
+    """
     rows = pd.DataFrame([_row(run) for run in runs])
-    settings = [c for c in rows if c not in ("score", "status", "run") and c not in _averaged(seeds)]
-    grouped = rows.groupby(settings, dropna=False, sort=False)
-    board = grouped.agg(
-        score=("score", lambda scores: scores.mean(skipna=False)),
+    averaged = _SEED_KEYS if seeds in _SEED_KEYS else (seeds,)
+    settings = [column for column in rows if column not in (*_FACTS[2:], *averaged)]
+    board = rows.groupby(settings, dropna=False, sort=False).agg(
+        score=("score", lambda scores: scores.astype(float).mean(skipna=False)),
         jobs=("score", "size"),
         status=("status", lambda found: "diverged" if "diverged" in set(found) else "finished"),
         runs=("run", list),
-    ).reset_index()
-    lower_is_better = not _HIGHER_IS_BETTER[str(board["score_name"].iloc[0])]
-    ranked = board.sort_values("score", ascending=lower_is_better, na_position="last", kind="stable")
-    return ranked.reset_index(drop=True)
+    )
+    return _ranked(board.reset_index())
 
 
-def _averaged(seeds: str) -> tuple[str, ...]:
-    return _SEED_KEYS[:2] if seeds in _SEED_KEYS[:2] else (seeds,)
+def _shown(board: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard with folder names instead of paths, so that it may travel with its sweep."""
+    return board.assign(runs=[" ".join(Path(run).name for run in runs) for runs in board["runs"]])
+
+
+def _ranked(board: pd.DataFrame) -> pd.DataFrame:
+    """Best first within each task, in the order the tasks came; equal scores as they were tried."""
+    gain = [
+        score if _HIGHER_IS_BETTER[name] else -score for name, score in board[["score_name", "score"]].values
+    ]
+    order = pd.DataFrame({"task": pd.factorize(board["task"])[0], "loss": [-value for value in gain]})
+    return board.loc[order.sort_values(["task", "loss"], kind="stable").index].reset_index(drop=True)
 
 
 def _row(run: Run) -> dict[str, Any]:
     overrides = yaml.safe_load((run.folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")) or []
-    settings = dict(override.lstrip("+~").split("=", 1) for override in overrides)
-    fixed = ("corpus.", "paths.", "extract.", "store.")
-    shown = {key: value for key, value in settings.items() if not key.startswith(fixed)}
-    return {
-        **shown,
-        "task": run.validation["task"],
-        "score_name": run.validation["score_name"],
-        "score": run.validation["score"],
-        "status": run.validation["status"],
-        "run": str(run.folder),
-    }
+    pairs = (override.lstrip("+~").partition("=") for override in overrides)
+    shown = {key: value for key, _, value in pairs if not key.startswith(_NOT_SHOWN)}
+    facts = {name: run.validation[name] for name in _FACTS[:4]}
+    return {**shown, **facts, "run": str(run.folder)}
 
 
 def choose(board: pd.DataFrame, by: Sequence[str]) -> dict[str, Any]:
-    """One winner for each combination of ``by``; ties go to the candidate tried first."""
+    """One winner for each combination of ``by``; ties go to the candidate tried first.
+
+    Returns:
+        ``by``, ``candidates``, ``winners`` and ``without_winner``: cells whose candidates all diverged.
+    """
     cells = ["task", *(key for key in by if key != "task" and key in board)]
-    winners = []
-    for cell, rows in board.groupby(cells, sort=False, dropna=False):
+    winners, without = [], []
+    for values, rows in board.groupby(cells, sort=False, dropna=False):
+        cell = dict(zip(cells, values, strict=True))
         finished = rows[rows["score"].notna()]
         if finished.empty:
-            say(f"{cell}: every candidate diverged, there is no winner")
-            continue
-        best = finished.iloc[0]
-        winners.append(
-            {
-                "cell": dict(zip(cells, cell, strict=True)),
-                "validation_score": float(best["score"]),
-                "score_name": str(best["score_name"]),
-                "candidates": len(rows),
-                "jobs_averaged": int(best["jobs"]),
-                "runs": list(best["runs"]),
-            }
-        )
-    return {"by": cells, "candidates": len(board), "winners": winners}
+            without.append(cell)
+        else:
+            winners.append(_winner(cell, finished.iloc[0], len(rows)))
+    return {"by": cells, "candidates": len(board), "winners": winners, "without_winner": without}
+
+
+def _winner(cell: Mapping[str, Any], best: pd.Series, candidates: int) -> dict[str, Any]:
+    return {
+        "cell": dict(cell),
+        "validation_score": float(best["score"]),
+        "score_name": str(best["score_name"]),
+        "candidates": candidates,
+        "jobs_averaged": int(best["jobs"]),
+        "runs": list(best["runs"]),
+    }
 
 
 def _open(folder: Path, winner: Mapping[str, Any]) -> None:
-    from profiling.training.hydra_app import to_config
+    from profiling.training.hydra_app import schema, to_config
     from profiling.training.rows import load_rows
-    from profiling.training.score import open_run
+    from profiling.training.score import open_run, say_result
 
-    config = to_config(OmegaConf.merge(_schema(), read_run(folder).config))
+    config = to_config(OmegaConf.merge(OmegaConf.structured(schema()), read_run(folder).config))
     rows = load_rows(config, lambda line: None)
-    cell = ", ".join(f"{key}={value}" for key, value in winner["cell"].items())
-    score = f"{winner['score_name']} {winner['validation_score']:.4f}"
-    say(f"winner for {cell}: {folder} (validation {score}, best of {winner['candidates']})")
-    for line in summary_lines(open_run(folder, rows, candidates=winner["candidates"])):
-        say(line)
+    score = f"{NAMES[winner['score_name']]} {winner['validation_score']:.4f}"
+    if winner["jobs_averaged"] > 1:
+        score += f", mean of {winner['jobs_averaged']} seeds, the first of which is opened"
+    say(
+        f"winner for {_settings(winner['cell'])}: {folder} (validation {score}; best of {winner['candidates']})"
+    )
+    say_result(folder, open_run(folder, rows, candidates=winner["candidates"]))
 
 
-def _schema() -> Any:
-    from profiling.training.hydra_app import schema
-
-    return OmegaConf.structured(schema())
+def _settings(cell: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in cell.items())
