@@ -106,6 +106,7 @@ class Run:
                         index.commit()
         except KeyboardInterrupt:  # the writer has committed every complete row on its way out
             self.done.interrupted = True
+            self._count_committed()
         finally:
             index.commit()
             self.done.audio_s, self.done.wall_s = self._progress.audio_s, self._progress.wall_s
@@ -168,22 +169,32 @@ class Run:
 
     def _finish(self, row: PendingRow, writer: ShardWriter) -> None:
         """Hands a row to the writer, or refuses it for everyone who waits for it."""
-        first, *others = self._waiting.pop(row.key)
         self._ahead.release(row.duration_s)
         features = row.features()
         wrong = [layer for layer, vector in features.items() if not np.isfinite(vector).all()]
         if wrong:
             error = AudioError("backbone", f"{'|'.join(wrong)} not finite: samples far beyond full scale?")
-            for index in (first, *others):
+            for index in self._waiting.pop(row.key):
                 self._refuse(index, error)
             return
         writer.add(row.key, features, row.flags, row.duration_s)
-        self._finished.add(row.key)
-        self.done.keys[first] = row.key
+        self._count(row.key, row.duration_s)
+
+    def _count(self, key: RowKey, duration_s: float) -> None:
+        """The row is written: one utterance is computed, the others that waited share it."""
+        first, *others = self._waiting.pop(key)
+        self._finished.add(key)
+        self.done.keys[first] = key
         self.done.computed += 1
-        self._progress.update(row.duration_s)
+        self._progress.update(duration_s)
         for index in others:
-            self._settle(index, row.key, shared=True)
+            self._settle(index, key, shared=True)
+
+    def _count_committed(self) -> None:
+        """After Ctrl-C: rows that reached the disk before they were counted."""
+        missing = set(self._setup.store.missing(list(self._waiting), self._setup.layers))
+        for key in [key for key in self._waiting if key not in missing]:
+            self._count(key, self.done.durations_s[self._waiting[key][0]])
 
     def _settle(self, index: int, key: RowKey, *, shared: bool) -> None:
         """The utterance has its row without computing: of one computed just now, or from before."""
