@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trained import Lab
+
 SPEECH = Path(__file__).resolve().parents[2] / "shared" / "speech"
 
 
@@ -15,3 +17,9 @@ def speech() -> Path:
     if not SPEECH.is_dir():
         pytest.skip("../shared/speech is absent")
     return SPEECH
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Generated corpora and finished runs on them, shared within a process."""
+    return Lab(tmp_path_factory.mktemp("lab"))
