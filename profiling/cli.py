@@ -54,6 +54,8 @@ def run(command: str, arguments: list[str]) -> int:
         return _mistake(str(error), getattr(error, "exit_code", MISTAKE))
     except KeyboardInterrupt:
         return _mistake("interrupted", INTERRUPTED)
+    except SystemExit as left:  # argparse, after --help
+        return int(left.code or OK)
 
 
 def _mistake(message: str, code: int = MISTAKE) -> int:

@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiling.commands.arguments import Parser, answer, say
-from profiling.errors import StoreError
+from profiling.commands.places import split_paths
+from profiling.errors import StoreError, did_you_mean
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from profiling.config import PathsConfig
     from profiling.features.maintenance import Pruning, StoreInfo
     from profiling.features.store import RowKey
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs a sub-command; ``verify`` returns 1 when it finds damage."""
-    arguments = _parser().parse_args(argv)
+    if {"-h", "--help"} & set(argv):
+        _parser().parse_args(argv)  # prints and leaves, before anything is imported
+    paths, rest = split_paths(argv)
+    arguments = _parser().parse_args(rest)
     actions = {"ls": _ls, "verify": _verify, "compact": _compact, "prune": _prune}
-    return actions[arguments.action](arguments, _root(arguments))
+    return actions[arguments.action](arguments, paths)
 
 
 def _parser() -> Parser:
@@ -43,35 +48,36 @@ def _parser() -> Parser:
     return parser
 
 
-def _root(arguments: Namespace) -> Path:
-    from profiling.config import PathsConfig
-
-    return Path(arguments.root or PathsConfig().features)
+def _root(arguments: Namespace, paths: PathsConfig) -> Path:
+    return Path(arguments.root or paths.features)
 
 
-def _chosen(arguments: Namespace, root: Path) -> list[Path]:
-    from profiling.errors import did_you_mean
+def _chosen(arguments: Namespace, root: Path) -> list[StoreInfo]:
+    """The stores named, or all.
+
+    Raises:
+        StoreError: there is none, or none of that name.
+    """
     from profiling.features.maintenance import ls
 
-    known = {info.folder.name: info.folder for info in ls(root)}
+    known = {info.folder.name: info for info in ls(root)}
     if not known:
-        raise StoreError(f"no feature store in {root}; name another folder with --root")
+        raise StoreError(f"no feature store in {root}; name another folder with --root or paths.features=")
     for name in arguments.stores:
         if name not in known:
             raise StoreError(f"{root} has no store {name!r}; {did_you_mean(name, known)}")
     return [known[name] for name in arguments.stores or known]
 
 
-def _ls(arguments: Namespace, root: Path) -> int:
-    from profiling.features.maintenance import ls
-
-    infos = [info for info in ls(root) if not arguments.stores or info.folder.name in arguments.stores]
-    if not infos:
-        say(f"no feature store in {root}")
-    for info in infos:
+def _ls(arguments: Namespace, paths: PathsConfig) -> int:
+    for info in _chosen(arguments, _root(arguments, paths)):
         for line in _described(info):
             answer(line)
     return 0
+
+
+def _folders(arguments: Namespace, paths: PathsConfig) -> list[Path]:
+    return [info.folder for info in _chosen(arguments, _root(arguments, paths))]
 
 
 def _described(info: StoreInfo) -> list[str]:
@@ -85,11 +91,11 @@ def _described(info: StoreInfo) -> list[str]:
     return lines + [f"  PROBLEM {problem}" for problem in info.problems]
 
 
-def _verify(arguments: Namespace, root: Path) -> int:
+def _verify(arguments: Namespace, paths: PathsConfig) -> int:
     from profiling.features.maintenance import repair, verify
 
     found = 0
-    for folder in _chosen(arguments, root):
+    for folder in _folders(arguments, paths):
         problems = verify(folder)
         found += len(problems)
         answer(f"{folder.name}: {'clean' if not problems else f'{len(problems)} problems'}")
@@ -103,11 +109,11 @@ def _verify(arguments: Namespace, root: Path) -> int:
     return 1 if found else 0
 
 
-def _compact(arguments: Namespace, root: Path) -> int:
+def _compact(arguments: Namespace, paths: PathsConfig) -> int:
     from profiling.features.maintenance import compact
     from profiling.features.store import FeatureStore
 
-    for folder in _chosen(arguments, root):
+    for folder in _folders(arguments, paths):
         done = compact(FeatureStore.load(folder))
         before, after = done.bytes_before / 2**20, done.bytes_after / 2**20
         answer(
@@ -117,35 +123,40 @@ def _compact(arguments: Namespace, root: Path) -> int:
     return 0
 
 
-def _prune(arguments: Namespace, root: Path) -> int:
-    from profiling.features.maintenance import prune, remove_stores
+def _prune(arguments: Namespace, paths: PathsConfig) -> int:
+    from profiling.features.maintenance import prune
     from profiling.features.store import FeatureStore
 
-    dry = not arguments.yes
     if arguments.remove:
-        if not arguments.stores:
-            raise StoreError(
-                "prune --remove needs the names of the stores to remove; `profiling cache ls` lists them"
-            )
-        _said("stores " + ", ".join(arguments.stores), remove_stores(root, arguments.stores, dry_run=dry))
-        return 0
-    for folder in _chosen(arguments, root):
-        keep = _kept_rows(arguments.keep) if arguments.keep else None
-        done = prune(FeatureStore.load(folder), keep, damaged=arguments.damaged, dry_run=dry)
-        _said(folder.name, done)
+        return _remove(arguments, _root(arguments, paths))
+    keep = _kept_rows(arguments.keep, paths) if arguments.keep else None
+    for folder in _folders(arguments, paths):
+        store = FeatureStore.load(folder)
+        _said(folder.name, prune(store, keep, damaged=arguments.damaged, dry_run=not arguments.yes))
     return 0
 
 
-def _kept_rows(specs: Sequence[str]) -> list[RowKey]:
+def _remove(arguments: Namespace, root: Path) -> int:
+    from profiling.features.maintenance import remove_stores
+
+    if not arguments.stores:
+        raise StoreError(
+            "prune --remove needs the names of the stores to remove; `profiling cache ls` lists them"
+        )
+    done = remove_stores(root, arguments.stores, dry_run=not arguments.yes)
+    _said("stores " + ", ".join(arguments.stores), done)
+    return 0
+
+
+def _kept_rows(specs: Sequence[str], paths: PathsConfig) -> list[RowKey]:
     """Row keys of manifests, by the remembered hashes of their recordings; a file never read has no rows."""
     from profiling.audio_index import AudioIndex
-    from profiling.config import PathsConfig
     from profiling.corpora.reading import read_corpora
     from profiling.features.plan import row_key
     from profiling.features.prepare import utterances_of
 
-    utterances = utterances_of(read_corpora(specs, {}))
-    known = AudioIndex(Path(PathsConfig().cache)).lookup_many({u.path for u in utterances})
+    utterances = utterances_of(read_corpora(specs, vars(paths)))
+    known = AudioIndex(Path(paths.cache)).lookup_many({u.path for u in utterances})
     keys = [row_key(u, known.get(u.path)) for u in utterances]
     if unknown := sum(key is None for key in keys):
         raise StoreError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiling.commands.arguments import Parser, answer
+from profiling.commands.places import split_paths
 
 _SHOWN = 50
 
@@ -16,12 +17,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("corpora", nargs="+", metavar="READER:PATH")
     parser.add_argument("--depth", choices=["exists", "hash", "decode"], default="exists")
     parser.add_argument("--workers", type=int, default=2, help="threads")
-    arguments = parser.parse_args(argv)
+    if {"-h", "--help"} & set(argv):
+        parser.parse_args(argv)  # prints and leaves, before anything is imported
+    paths, rest = split_paths(argv)
+    arguments = parser.parse_args(rest)
 
     from profiling.corpora.reading import read_corpora
     from profiling.corpora.verify import verify_manifest
 
-    table = read_corpora(arguments.corpora, {})
+    table = read_corpora(arguments.corpora, vars(paths))
     problems = verify_manifest(table, arguments.depth, arguments.workers)
     for row in problems.head(_SHOWN).itertuples():
         answer(f"{row.utt_id}: {row.stage}: {row.reason}")
