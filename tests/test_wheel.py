@@ -39,7 +39,7 @@ def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_holds_every_yaml_and_list(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = list((ROOT / "conf").rglob("*.yaml")) + [*(ROOT / "data" / "splits").iterdir()]
+    shipped = [*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "data" / "splits").iterdir()]
     assert {"conf/config.yaml", "conf/corpus/nemo.yaml"} <= {str(p.relative_to(ROOT)) for p in shipped}
     for path in shipped:
         assert f"profiling/{path.relative_to(ROOT)}" in names

@@ -14,6 +14,7 @@ from profiling.config import RunConfig
 from profiling.errors import AudioError
 from profiling.features.batching import Batcher, Piece
 from profiling.features.decode import DecodeAhead, Decoded
+from profiling.features.key import pack_keys
 from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import Quarantined, quarantined
@@ -90,6 +91,7 @@ class Run:
         self._pending: dict[int, PendingRow] = {}
         self._waiting: dict[RowKey, list[int]] = {}
         self._finished: set[RowKey] = set()
+        self._before = setup.store.refresh()  # a snapshot: listing the folder for each row would cost more
         todo = set(plan.todo)
         keys = [None if i in todo else key for i, key in enumerate(plan.keys)]
         self.done = Extraction(setup.store, keys, dict(plan.durations_s), cached=len(keys) - len(todo))
@@ -146,7 +148,7 @@ class Run:
             self._waiting[key].append(index)
             return True
         shared = key in self._finished
-        if not shared and self._setup.store.missing([key], self._setup.layers):
+        if not shared and not self._before.has(pack_keys([key]), self._setup.layers)[0]:
             return False
         self._settle(index, key, shared=shared)
         return True
