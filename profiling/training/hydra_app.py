@@ -128,7 +128,7 @@ def check_sweep(overrides: Sequence[str]) -> RunConfig:
     """
     configs = [compose_config(job) for job in jobs_to_check(overrides, config_groups())]
     first = configs[0]
-    known = [*config_keys(schema()), *config_groups()]
+    known = {*config_keys(schema()), *config_groups()}
     for key, names in (("select.by", first.select.by), ("select.seeds", [first.select.seeds])):
         for name in names:
             if name not in known:
