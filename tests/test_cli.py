@@ -139,6 +139,11 @@ class TestExtract:
         assert "\r" not in command.extract(corpus).err
 
 
+def hear_ctrl_c() -> None:
+    """A shell that starts the tests in the background has them, and their children, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_in_background(folder: Path, arguments: list[str], **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "profiling", *arguments],
@@ -146,6 +151,7 @@ def run_in_background(folder: Path, arguments: list[str], **environment: str) ->
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        preexec_fn=hear_ctrl_c,
     )
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ from tests.stub_backbone import ALL, StubBackbone, extract, recordings, rows, se
 # A forked child starts in milliseconds; a fresh interpreter needs seconds on a busy machine.
 PROCESSES = multiprocessing.get_context("fork")
 COUNT = 150
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def often(folder: Path) -> RunConfig:
