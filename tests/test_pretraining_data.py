@@ -170,5 +170,5 @@ def test_torchaudio_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyP
         raise OSError("undefined symbol")
 
     monkeypatch.setattr(augment.importlib, "import_module", fail)
-    with pytest.raises(augment.ConfigError, match="torchaudio.*undefined symbol"):
+    with pytest.raises(augment.ConfigError, match=r"torchaudio.*undefined symbol"):
         augment.functionals()

@@ -11,6 +11,7 @@ import torch
 from profiling.pretraining.config import OptimConfig
 from profiling.pretraining.margin import SubcentreMargin, add_angle
 from profiling.pretraining.module import binary_loss, rate
+from profiling.pretraining.norms import folded, steady
 from profiling.pretraining.prosody import TARGETS, prosody_statistics, prosody_targets
 from tests.pretraining_speech import RATE, tone
 
@@ -117,3 +118,30 @@ def test_noise_has_no_pitch_and_says_so() -> None:
 def test_targets_do_not_depend_on_the_level() -> None:
     speech = torch.from_numpy(tone(170, 1.0))[None] + 0.001 * torch.randn(1, RATE)
     assert torch.allclose(prosody_targets(speech), prosody_targets(speech * 3), atol=1e-2, equal_nan=True)
+
+
+def spiky_net() -> torch.nn.Sequential:
+    """A norm whose second unit was silent in training but for a trace."""
+    net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        net[0].running_var.copy_(torch.tensor([4.0, 1e-8]))
+    return net.eval()
+
+
+def test_a_silent_unit_that_wakes_is_not_blown_up() -> None:
+    net, awake = spiky_net(), torch.tensor([[2.0, 2.0]])
+    assert net(awake)[0, 1] > 600
+    steady(net, share=0.3, rate=1.0)
+    added = 1e-5 + 0.3 * 2.0  # the mean variance is 2
+    assert net(awake)[0].tolist() == pytest.approx([2 / math.sqrt(4 + added), 2 / math.sqrt(added)], rel=1e-4)
+    assert net[0].momentum == 0.1
+    steady(net, share=0.3, rate=0.0)
+    assert net[0].momentum == 0.01
+
+
+def test_folding_keeps_the_function_and_the_default_eps() -> None:
+    net, x = spiky_net(), torch.randn(5, 2)
+    steady(net, share=0.3, rate=1.0)
+    plain = folded(net)
+    assert plain[0].eps == 1e-5 and net[0].eps > 0.5
+    assert torch.allclose(plain(x), net(x), rtol=1e-5, atol=1e-6)

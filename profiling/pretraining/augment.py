@@ -118,7 +118,8 @@ def coloured(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
     spectrum = torch.fft.rfft(torch.randn(shape, generator=generator))
     bins = torch.arange(spectrum.size(1)).clamp(min=1)
     slope = uniform(shape[0], *_COLOUR, generator)
-    return torch.fft.irfft(spectrum * bins.float().pow(-slope[:, None] / 2), n=shape[1])
+    noise: Tensor = torch.fft.irfft(spectrum * bins.float().pow(-slope[:, None] / 2), n=shape[1])
+    return noise
 
 
 def add_noise(x: Tensor, _batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -147,7 +148,7 @@ def room(count: int, generator: torch.Generator) -> Tensor:
 
 def reverberate(x: Tensor, _batch: Tensor, generator: torch.Generator) -> Tensor:
     """Convolves with a generated room and keeps length and level."""
-    wet = functionals().fftconvolve(x, room(len(x), generator))[:, : x.size(1)]
+    wet: Tensor = functionals().fftconvolve(x, room(len(x), generator))[:, : x.size(1)]
     return wet * (x.square().mean(1) / wet.square().mean(1).clamp(min=_TINY**2)).sqrt()[:, None]
 
 
@@ -168,7 +169,8 @@ def telephone(x: Tensor, _batch: Tensor, _generator: torch.Generator) -> Tensor:
     low, high = _TELEPHONE_HZ
     spectrum = torch.fft.rfft(x)
     frequency = torch.linspace(0, SAMPLE_RATE_HZ / 2, spectrum.size(1))
-    band = torch.fft.irfft(spectrum * ((frequency >= low) & (frequency <= high)), n=x.size(1))
+    band: Tensor = torch.fft.irfft(spectrum * ((frequency >= low) & (frequency <= high)), n=x.size(1))
     peak = band.abs().amax(1, keepdim=True).clamp(min=_TINY)
     codes = functionals().mu_law_encoding(band / peak, _MU_LAW_LEVELS)
-    return Tensor(functionals().mu_law_decoding(codes, _MU_LAW_LEVELS)) * peak
+    heard: Tensor = functionals().mu_law_decoding(codes, _MU_LAW_LEVELS)
+    return heard * peak

@@ -14,6 +14,7 @@ from profiling.backbones.checkpoint import save_weights
 from profiling.pretraining.config import PretrainConfig
 from profiling.pretraining.data import Batch
 from profiling.pretraining.module import Pretraining
+from profiling.pretraining.norms import folded
 from profiling.provenance import fsync_folder, publish
 
 LAST = "last.ckpt"
@@ -69,7 +70,9 @@ class Checkpoints(pl.Callback):
         if not isinstance(module, Pretraining):
             raise TypeError(f"Checkpoints follows Pretraining, not {type(module).__name__}")
         path = self.folder / f"step-{step:06d}.safetensors"
-        save_weights(module.net, path, {"step": step, "of": self.config.steps, "seed": self.config.seed})
+        save_weights(
+            folded(module.net), path, {"step": step, "of": self.config.steps, "seed": self.config.seed}
+        )
 
     def _checkpoint(self, trainer: pl.Trainer) -> None:
         temporary = self.folder / f".{LAST}.{os.getpid()}.tmp"

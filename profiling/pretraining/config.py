@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from profiling.backbones.network import mini_config
 from profiling.config import NativeConfig
 from profiling.errors import ConfigError
 
@@ -64,8 +65,10 @@ class OptimConfig:
     weight_decay: float = 1e-2
     beta_2: float = 0.98  # a short memory: the first steps' gradients are a hundred times the later ones'
     warmup_steps: int = 50
-    decay_share: float = 0.35  # of the total steps
+    decay_share: float = 0.5  # of the total steps
     clip_norm: float = 5.0
+    floor_share: float = 0.3  # of a layer's mean variance added to each unit's, see norms.py,
+    floor_from_step: int = 700  # and since when: found during the shipped run; 0 is better for a new one
 
 
 @dataclass
@@ -73,7 +76,7 @@ class PretrainConfig:
     """Everything ``python -m profiling.pretraining`` needs."""
 
     output: str = "runs/pretrain_mini"  # resumed where it holds a last.ckpt
-    steps: int = 1600
+    steps: int = 1800
     seed: int = 0
     threads: int = 1  # of PyTorch on a CPU; resuming bit for bit needs the same number
     device: str = "auto"  # auto | cpu | cuda
@@ -81,9 +84,7 @@ class PretrainConfig:
     snapshot_every: int = 200  # steps; fp16 weights kept for the learning curve
     log_every: int = 20  # steps
     stop_after: int | None = None  # leave after this many steps in all, to be continued
-    network: NativeConfig = field(
-        default_factory=lambda: NativeConfig([16, 24, 32, 48, 64], [1, 4, 2, 2, 1], time_stride=4)
-    )
+    network: NativeConfig = field(default_factory=mini_config)
     speech: SpeechConfig = field(default_factory=SpeechConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     margin: MarginConfig = field(default_factory=MarginConfig)
@@ -97,7 +98,7 @@ _POSITIVE = (
 )  # fmt: skip
 _SHARES = (
     "augment.gain", "augment.filter", "augment.reverb", "augment.noise", "augment.babble",
-    "augment.telephone", "augment.overlap", "optim.decay_share",
+    "augment.telephone", "augment.overlap", "optim.decay_share", "optim.floor_share",
 )  # fmt: skip
 
 

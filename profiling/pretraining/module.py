@@ -15,6 +15,7 @@ from profiling.backbones.protocol import ECAPA2_LAYERS
 from profiling.pretraining.config import OptimConfig, PretrainConfig
 from profiling.pretraining.data import Batch
 from profiling.pretraining.margin import SubcentreMargin
+from profiling.pretraining.norms import steady
 from profiling.pretraining.prosody import TARGETS
 
 _NARROW_INPUTS = 512
@@ -40,6 +41,12 @@ class Pretraining(pl.LightningModule):
         self.prosody = nn.Sequential(
             nn.BatchNorm1d(ECAPA2_LAYERS["pool"]), nn.Linear(ECAPA2_LAYERS["pool"], len(TARGETS))
         )
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Steadies the norms, once that has begun."""
+        optim = self.config.optim
+        if self.global_step >= optim.floor_from_step:
+            steady(self, optim.floor_share, rate(self.global_step, self.config.steps, optim))
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Sum of the weighted losses; logs each."""

@@ -17,6 +17,7 @@ _WINDOW = 640  # samples, 40 ms: two periods at 50 Hz
 _HOP = 320  # samples, 20 ms
 _FFT = 1024
 _LAGS = (SAMPLE_RATE_HZ // 500, SAMPLE_RATE_HZ // 65)  # samples: 500 Hz down to 65 Hz
+_BANDS = 16  # of 500 Hz
 _LAG_COST = 0.02  # per octave: of two equal peaks the shorter period wins
 _VOICED_ABOVE = 0.6  # normalised autocorrelation
 _ACTIVE_DB = 35.0  # below the loudest frame
@@ -54,7 +55,8 @@ def prosody_targets(waveforms: Tensor) -> Tensor:
         (batch, 16) in the order of :data:`TARGETS`; NaN where a crop has too few frames to tell.
     """
     centre, scale = torch.tensor(list(TARGETS.values())).T
-    return (prosody_statistics(waveforms) - centre) / scale
+    standardised: Tensor = (prosody_statistics(waveforms) - centre) / scale
+    return standardised
 
 
 def prosody_statistics(waveforms: Tensor) -> Tensor:
@@ -107,7 +109,8 @@ def _peak_db(power: Tensor, low_hz: int, high_hz: int) -> Tensor:
 
 def _bands_db(power: Tensor) -> Tensor:
     """(batch, frames, 16) levels of bands of 500 Hz."""
-    bands = power[..., : _FFT // 2].unflatten(-1, (16, -1)).sum(-1)
+    batch, frames, _ = power.shape
+    bands = power[..., : _FFT // 2].reshape(batch, frames, _BANDS, -1).sum(-1)
     return bands.clamp(min=_POWER_FLOOR).log() * _DB
 
 

@@ -109,8 +109,8 @@ def load(folder: Path, split: str, speeds: Sequence[float], cache: Path) -> Reco
     array, table = cache / f"{key[:16]}.int16", cache / f"{key[:16]}.json"
     if not table.is_file():
         _LOG.info("decoding %d utterances at %d speeds into %s", len(utterances), len(speeds), array)
-        spans = _decode(folder, utterances, speeds, array)
-        write_json(table, {"spans": spans, "utterances": [asdict(u) for u in utterances]})
+        decoded = _decode(folder, utterances, speeds, array)
+        write_json(table, {"spans": decoded, "utterances": [asdict(u) for u in utterances]})
     spans = np.array(read_json(table)["spans"], dtype=np.int64)
     return Recordings(np.memmap(array, dtype=np.int16, mode="r"), spans, utterances)
 
