@@ -132,3 +132,16 @@ def test_extraction_with_a_budget_smaller_than_its_files(tmp_path: Path, batchin
     assert done.audio_s == pytest.approx(sum(seconds))
     assert max(map(max, backbone.batches)) <= 0.3 * 16_000
     assert np.isfinite(rows(done)).all()
+
+
+@pytest.mark.timeout(60)
+def test_copies_and_refused_recordings_give_their_budget_back(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    config.extract.seconds_in_flight = 0.05
+    first = recording(tmp_path / "first.wav", tone(0.03))
+    copies = [tmp_path / f"copy{i}.wav" for i in range(20)]
+    for path in copies:
+        path.write_bytes(first.read_bytes())
+    short = [recording(tmp_path / f"short{i}.wav", tone(0.02, hz=300 + i)) for i in range(20)]
+    done = extract([first, *copies, *short], config)
+    assert (done.computed, done.shared, len(done.quarantined)) == (1, 20, 20)

@@ -101,6 +101,26 @@ def test_ctrl_c_commits_says_how_to_go_on_and_resumes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows(done), rows(extract(paths, settings(tmp_path / "whole"))))
 
 
+def test_ctrl_c_inside_a_commit_counts_the_row_that_became_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, config = recordings(tmp_path / "a", 9), settings(tmp_path)
+    config.extract.batch_size, config.store.shard_bytes = 1, 1
+    extract([], config)  # spec.json is written before
+    fsync, calls = os.fsync, []
+
+    def pressed_at_the_third_shard(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 5:  # a file and its folder for each shard
+            signal.raise_signal(signal.SIGINT)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", pressed_at_the_third_shard)
+    done = extract(paths, config)
+    assert (done.interrupted, done.computed) == (True, 3)
+    assert present(done) == {1000, 1001, 1002}
+
+
 def test_ctrl_c_while_waiting_for_a_decoder_leaves_no_thread_behind(tmp_path: Path) -> None:
     paths, config = recordings(tmp_path / "a", 10), settings(tmp_path)
     config.extract.batch_size = 1

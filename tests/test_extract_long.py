@@ -34,8 +34,9 @@ def test_a_long_row_is_the_weighted_mean_of_its_windows(
     config.audio.max_duration_s, config.extract.batch_size = 0.5, batch_size
     path = recording(tmp_path / "long.wav", speechlike(1.7))
     short = recording(tmp_path / "short.wav", speechlike(0.5))
+    two = recording(tmp_path / "two.wav", speechlike(0.6))
     backbone = StubBackbone(batching=batching)  # type: ignore[arg-type]
-    done = extract([path, short], config, backbone)
+    done = extract([path, short, two], config, backbone)
     samples, _ = sf.read(path, dtype="float32")
     quarters = [samples[:6800], samples[6800:13_600], samples[13_600:20_400], samples[20_400:]]
     assert [len(quarter) for quarter in quarters] == [6800] * 4
@@ -44,8 +45,8 @@ def test_a_long_row_is_the_weighted_mean_of_its_windows(
         np.testing.assert_allclose(rows(done, layer)[0], by_hand, rtol=2e-7, atol=0)
     assert not np.allclose(rows(done)[0], vector(samples, "gfe_1"), rtol=1e-3)
     np.testing.assert_array_equal(rows(done)[1], vector(sf.read(short, dtype="float32")[0], "gfe_1"))
-    assert list(done.store.flags(done.keys).values()) == [("windowed",), ()]  # type: ignore[arg-type]
-    assert done.durations_s == {0: 1.7, 1: 0.5}
+    assert list(done.store.flags(done.keys).values()) == [("windowed",), (), ("windowed",)]  # type: ignore[arg-type]
+    assert done.durations_s == {0: 1.7, 1: 0.5, 2: 0.6}
 
 
 def test_unequal_windows_are_weighted_by_their_duration() -> None:
