@@ -97,16 +97,19 @@ def job(node: DictConfig) -> float | None:
 
 
 def _job(node: DictConfig) -> float | None:
+    from profiling.training.fit import training_device
+    from profiling.training.precheck import check_settings
     from profiling.training.rows import load_rows
-    from profiling.training.run import check_heldout_labels, train_run
+    from profiling.training.run import train_run
     from profiling.training.score import open_run, say_result
 
     runtime = HydraConfig.get()
     folder = Path(runtime.runtime.output_dir)
     config = to_config(node)
     with uninterrupted():
+        check_settings(config)
+        training_device(config.trainer.device)
         rows = load_rows(config, say)
-        check_heldout_labels(config, rows)
         validation = train_run(config, rows, folder, say)
         if runtime.mode == RunMode.MULTIRUN:
             say(_validation_line(validation))

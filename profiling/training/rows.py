@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from profiling.errors import ConfigError, ManifestError
 from profiling.features.extract import Extraction
 from profiling.features.prepare import Say, load_backbone, prepare_features, utterances_of
 from profiling.features.store import FeatureStore, FeatureView, RowKey
+from profiling.training.precheck import check_tables, heldout_task
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
     train = _training_table(config)
     heldout = _heldout_tables(config)
     if train is not None:
-        for table in heldout.values():
-            assert_no_overlap(train, table)
+        check_tables(config, train, heldout)
     backbone = backbone or load_backbone(config, say)
     layers = layers_of(config, backbone)
     tables = ([] if train is None else [train]) + list(heldout.values())
@@ -174,8 +174,8 @@ class _Join:
 
     def __call__(self, table: pd.DataFrame, *, heldout: bool = False) -> TaskRows:
         task = self.config.task
-        if heldout:  # a held-out corpus may have labels the head will not know; they are counted when scored
-            task = replace(task, labels=None)
+        if heldout:
+            task = heldout_task(task)
         labelled = task_rows(table, task, self.config.corpus.drop_labels)
         present = labelled["audio_sha256"].notna()
         kept = labelled[present].reset_index(drop=True)

@@ -13,8 +13,6 @@ from profiling.bundle import ProfilerSpec, Seen, write_bundle
 from profiling.config import RunConfig
 from profiling.corpora.protocol import Fold, Protocol
 from profiling.corpora.splits import make_protocol
-from profiling.errors import SplitError
-from profiling.evaluation.decisions import shared_labels
 from profiling.features.prepare import Say
 from profiling.heads.bank import Bank, head_state
 from profiling.heads.spec import HeadSpec, head_spec
@@ -24,6 +22,7 @@ from profiling.training.describe import profiler_facts, run_signature
 from profiling.training.escape import GO_ON, InterruptedTrainingError
 from profiling.training.fit import FitResult, fit_bank
 from profiling.training.outcome import VALIDATION, folds_of, head_folder, write_config, write_rows
+from profiling.training.precheck import label_column, labels_of
 from profiling.training.rows import RunRows, TaskRows, training_rows
 
 #: Protocol -> how it is said to people.
@@ -52,9 +51,8 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
         InterruptedTrainingError: Ctrl-C; the folder then holds no result.
     """
     train = training_rows(rows)
-    column = "label" if config.task.kind == "classification" else "target"
-    protocol = make_protocol(train.table, config.split, column)
-    labels = labels_of(config, train)
+    protocol = make_protocol(train.table, config.split, label_column(config.task))
+    labels = labels_of(config.task, train.table)
     say(_protocol_line(protocol, train))
     folds = folds_of(protocol)
     bank = Bank(specs_of(config, rows, labels, len(folds)), _stream(rows))
@@ -75,37 +73,6 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
     }
     write_json(folder / VALIDATION, validation)  # last: a folder with it holds a whole trained run
     return validation
-
-
-def labels_of(config: RunConfig, train: TaskRows) -> list[str]:
-    """The classes in the order of the outputs; empty for regression.
-
-    Raises:
-        SplitError: a label of ``task.labels`` that no training row has.
-    """
-    if config.task.kind == "regression":
-        return []
-    found = sorted(set(train.table["label"]))
-    if config.task.labels is None:
-        return found
-    absent = [label for label in config.task.labels if label not in found]
-    if absent:
-        raise SplitError(f"task.labels: no training row has {', '.join(absent)}; found {', '.join(found)}")
-    return list(config.task.labels)
-
-
-def check_heldout_labels(config: RunConfig, rows: RunRows) -> None:
-    """Looks at the names of the held-out labels, so that a corpus that cannot be scored is said before training.
-
-    Raises:
-        SplitError: fewer than two labels are shared.
-    """
-    labels = labels_of(config, training_rows(rows))
-    for name, held in rows.heldout.items() if labels else ():
-        try:
-            shared_labels(list(held.table["label"]), labels)
-        except SplitError as error:
-            raise SplitError(f"{name}: {error}") from error
 
 
 def specs_of(config: RunConfig, rows: RunRows, labels: list[str], folds: int) -> list[HeadSpec]:

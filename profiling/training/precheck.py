@@ -1,0 +1,82 @@
+"""What can be known to be wrong before anything is computed: extraction may take hours, these take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from profiling.config import RunConfig, TaskConfig
+from profiling.corpora.splits import assert_no_overlap, make_protocol
+from profiling.corpora.tasks import task_rows
+from profiling.errors import ConfigError, SplitError
+from profiling.evaluation.decisions import shared_labels
+from profiling.heads.spec import head_spec
+
+
+def check_settings(config: RunConfig) -> None:
+    """Checks what needs no corpus.
+
+    Raises:
+        ConfigError: no training corpus, or a head that cannot be.
+    """
+    if not config.corpus.train:
+        raise ConfigError("corpus.train is empty; write corpus.train=[csv:path/to/manifest.csv]")
+    any_classes = ["a", "b"] if config.task.kind == "classification" else []
+    head_spec(config.head, [("any", 1)], any_classes)
+
+
+def check_tables(config: RunConfig, train: pd.DataFrame, heldout: Mapping[str, pd.DataFrame]) -> None:
+    """Checks manifests: overlap, the protocol, and that every held-out corpus can be scored.
+
+    Only the names of held-out labels are looked at.
+
+    Raises:
+        ManifestError, LabelError: a corpus without the task's labels.
+        SplitError: overlap, a protocol that cannot be kept, or fewer than two shared labels.
+    """
+    for table in heldout.values():
+        assert_no_overlap(train, table)
+    drop = config.corpus.drop_labels
+    rows = task_rows(train, config.task, drop)
+    make_protocol(rows, config.split, label_column(config.task))
+    labels = labels_of(config.task, rows)
+    for name, table in heldout.items():
+        held = task_rows(table, heldout_task(config.task), drop)
+        if labels:
+            _check_shared(name, list(held["label"]), labels)
+
+
+def _check_shared(name: str, found: list[str], labels: list[str]) -> None:
+    try:
+        shared_labels(found, labels)
+    except SplitError as error:
+        raise SplitError(f"{name}: {error}") from error
+
+
+def heldout_task(task: TaskConfig) -> TaskConfig:
+    """A held-out corpus may have labels the head will not know; they are counted when it is scored."""
+    return replace(task, labels=None)
+
+
+def label_column(task: TaskConfig) -> str:
+    """Where task rows have their answer."""
+    return "label" if task.kind == "classification" else "target"
+
+
+def labels_of(task: TaskConfig, rows: pd.DataFrame) -> list[str]:
+    """The classes in the order of the outputs; empty for regression.
+
+    Raises:
+        SplitError: a label of ``task.labels`` that no training row has.
+    """
+    if task.kind == "regression":
+        return []
+    found = sorted(set(rows["label"]))
+    if task.labels is None:
+        return found
+    absent = [label for label in task.labels if label not in found]
+    if absent:
+        raise SplitError(f"task.labels: no training row has {', '.join(absent)}; found {', '.join(found)}")
+    return list(task.labels)
