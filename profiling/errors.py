@@ -11,7 +11,13 @@ from collections.abc import Iterable
 
 
 class ProfilingError(Exception):
-    """A mistake in what was asked for: printed without traceback, exit code 2."""
+    """A mistake in what was asked for: printed without traceback.
+
+    Attributes:
+        exit_code: of the command line.
+    """
+
+    exit_code = 2
 
 
 class ConfigError(ProfilingError):
