@@ -61,7 +61,9 @@ def test_every_look_is_counted_and_reported(lab: Lab, run: Path, tmp_path: Path)
     for times in (2, 3):
         out = tmp_path / f"out{times}"
         model = run if times == 2 else run / "bundle"  # the folder of the run counts for both
-        assert evaluate(lab, model, out, lab.other).code == 0
+        said = evaluate(lab, model, out, lab.other)
+        assert said.code == 0
+        assert f"other was scored {times} times with this head" in said.err
         assert metrics(out)["scores"]["heldout"]["other"]["times_scored"] == times
         assert f"this corpus was scored {times} times by this run" in (out / "report.md").read_text()
     fresh = lab.corpus("fresh", 4, 4, seed=11)

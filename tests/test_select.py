@@ -214,6 +214,16 @@ def test_seeds_are_averaged_ties_go_to_the_first_and_one_bad_seed_spoils_its_can
     assert (apart["candidates"], apart["winners"][0]["validation_score"]) == (8, 0.9)
 
 
+def test_swept_corpora_are_candidates_and_not_seeds_of_one(tmp_path: Path) -> None:
+    runs = [
+        job(tmp_path / name, [f"corpus.train=[csv:{name}]", "extract.workers=1"], score)
+        for name, score in (("a", 0.4), ("b", 0.6))
+    ]
+    board = leaderboard(runs, "seed")
+    assert list(board["corpus.train"]) == ["[csv:b]", "[csv:a]"]
+    assert "extract.workers" not in board
+
+
 def test_a_folder_without_a_finished_job_is_said(tmp_path: Path) -> None:
     with pytest.raises(ProfilingError, match="no job of this sweep finished"):
         finish_sweep(tmp_path, ["task"], "seed")

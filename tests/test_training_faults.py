@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import os
 import shutil
 import signal
@@ -99,6 +100,21 @@ def test_a_corpus_that_cannot_be_learned_from_is_said_before_any_work(
     assert said.err.count("\n") == 1, "said before the backbone is loaded and features are computed"
     assert named in said.err
     assert not any((tmp_path / "run" / name).exists() for name in (*WHOLE, "heads", "logs"))
+
+
+def test_rows_without_speakers_are_taken_only_when_asked_and_tagged_everywhere(
+    lab: Lab, tmp_path: Path
+) -> None:
+    manifest = relabel(lab.many, tmp_path / "anonymous", BAD["no speakers"][1])
+    settings = [*QUICK, "split.allow_missing_speakers=true"]
+    said = lab.train(tmp_path / "run", *settings, train=[manifest], heldout=[lab.other])
+    assert said.code == 0, said.err
+    assert "96 utterances of unknown speakers" in said.err
+    assert "speaker_independent: FALSE" in said.err
+    result = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert result["split"]["speaker_independent"] is False
+    assert result["scores"]["test"]["metrics"]["uar"]["low"] is None
+    assert "**speaker_independent: false." in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_a_heldout_corpus_that_is_the_training_corpus_is_refused(lab: Lab, tmp_path: Path) -> None:

@@ -34,5 +34,10 @@ def main(argv: Sequence[str]) -> int:
         result = evaluate_bundle(Path(arguments.model), config, folder, say)
     for line in summary_lines(result):
         answer(line)
+    for name, score in result["scores"]["heldout"].items():
+        if score["times_scored"] > 1:
+            say(
+                f"{name} was scored {score['times_scored']} times with this head; a set looked at often is chosen on"
+            )
     say(f"result in {folder} (report.md, metrics.json, predictions.parquet)")
     return 0

@@ -109,7 +109,7 @@ def _targets(train: TaskRows, labels: list[str]) -> NDArray[Any]:
 
 
 def _protocol_line(protocol: Protocol, train: TaskRows) -> str:
-    speakers = train.table["speaker_id"].nunique()
+    speakers = train.table["speaker_id"].nunique() or "unknown"
     folds = f", {len(protocol.folds)} folds" if len(protocol.folds) > 1 else ""
     independent = str(protocol.speaker_independent).lower()
     return (

@@ -59,7 +59,8 @@ def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
     atomic_write(folder / LEADERBOARD, _shown(board).to_csv(index=False, lineterminator="\n"))
     selection = choose(board, by)
     write_json(folder / SELECTION, selection)  # before anything is opened
-    say(f"{len(board)} candidates, ranked on validation: {folder / LEADERBOARD}")
+    candidates = f"{len(board)} candidate{'s' if len(board) != 1 else ''}"
+    say(f"{candidates}, ranked on validation: {folder / LEADERBOARD}")
     for cell in selection["without_winner"]:
         say(f"{_settings(cell)}: every candidate diverged, there is no winner; lower head.lr")
     if not selection["winners"]:
@@ -95,7 +96,7 @@ def leaderboard(runs: Sequence[Run], seeds: str) -> pd.DataFrame:
     """
     rows = pd.DataFrame([_row(run) for run in runs])
     averaged = _SEED_KEYS if seeds in _SEED_KEYS else (seeds,)
-    settings = [column for column in rows if column not in (*_FACTS[2:], *averaged)]
+    settings = [c for c in rows if c not in (*_FACTS[2:], *averaged) and _tells_apart(rows, str(c))]
     board = rows.groupby(settings, dropna=False, sort=False).agg(
         score=("score", lambda scores: scores.astype(float).mean(skipna=False)),
         jobs=("score", "size"),
@@ -103,6 +104,11 @@ def leaderboard(runs: Sequence[Run], seeds: str) -> pd.DataFrame:
         runs=("run", list),
     )
     return _ranked(board.reset_index())
+
+
+def _tells_apart(rows: pd.DataFrame, column: str) -> bool:
+    """Paths and the like are no columns of the leaderboard, unless they were swept."""
+    return not column.startswith(_NOT_SHOWN) or rows[column].nunique(dropna=False) > 1
 
 
 def _shown(board: pd.DataFrame) -> pd.DataFrame:
@@ -122,9 +128,8 @@ def _ranked(board: pd.DataFrame) -> pd.DataFrame:
 def _row(run: Run) -> dict[str, Any]:
     overrides = yaml.safe_load((run.folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")) or []
     pairs = (override.lstrip("+~").partition("=") for override in overrides)
-    shown = {key: value for key, _, value in pairs if not key.startswith(_NOT_SHOWN)}
     facts = {name: run.validation[name] for name in _FACTS[:4]}
-    return {**shown, **facts, "run": str(run.folder)}
+    return {**{key: value for key, _, value in pairs}, **facts, "run": str(run.folder)}
 
 
 def choose(board: pd.DataFrame, by: Sequence[str]) -> dict[str, Any]:
@@ -163,13 +168,15 @@ def _open(folder: Path, winner: Mapping[str, Any]) -> None:
 
     config = to_config(OmegaConf.merge(OmegaConf.structured(schema()), read_run(folder).config))
     rows = load_rows(config, lambda line: None)
-    score = f"{NAMES[winner['score_name']]} {winner['validation_score']:.4f}"
-    if winner["jobs_averaged"] > 1:
-        score += f", mean of {winner['jobs_averaged']} seeds, the first of which is opened"
-    say(
-        f"winner for {_settings(winner['cell'])}: {folder} (validation {score}; best of {winner['candidates']})"
-    )
+    say(f"winner for {_settings(winner['cell'])}: {folder} ({_why(winner)})")
     say_result(folder, open_run(folder, rows, candidates=winner["candidates"]))
+
+
+def _why(winner: Mapping[str, Any]) -> str:
+    said = f"validation {NAMES[winner['score_name']]} {winner['validation_score']:.4f}"
+    if winner["jobs_averaged"] > 1:
+        said += f", mean of {winner['jobs_averaged']} seeds, the first of which is opened"
+    return said + (f"; best of {winner['candidates']}" if winner["candidates"] > 1 else "")
 
 
 def _settings(cell: Mapping[str, Any]) -> str:
