@@ -20,8 +20,15 @@ from profiling.bundle import Bundle, read_bundle
 from profiling.config import AudioConfig, BackboneConfig, NativeConfig, StoreConfig
 from profiling.errors import AudioError, BundleError
 from profiling.evaluation.decisions import decide
-from profiling.features.extract import equal_windows, feature_key, window_mean
+from profiling.features.extract import feature_key
+from profiling.features.windows import equal_windows, window_mean
 from profiling.heads.modules import build_head
+from profiling.provenance import signature
+
+Vectors = dict[str, NDArray[np.float32]]  # layer -> (dim,)
+
+#: One bundle folder per task.
+DEFAULT_BUNDLES = Path(__file__).with_name("bundles") / "mini"
 
 
 @dataclass(frozen=True)
@@ -65,14 +72,16 @@ class Profiler:
     Attributes:
         bundle: the head and what it was trained on.
         backbone: computes its features.
+        layers: those its head reads, in the order of its columns.
+        audio: channel and long-audio rules.
     """
 
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
         self.bundle, self.backbone = bundle, backbone
         self._head = build_head(bundle.spec.head, bundle.state)
-        self._layers = [label for label, _ in bundle.spec.head.layers]
-        self._audio = AudioConfig(**bundle.spec.audio)
-        check_same_features(bundle, backbone, self._audio)
+        self.layers = [label for label, _ in bundle.spec.head.layers]
+        self.audio = AudioConfig(**bundle.spec.audio)
+        check_same_features(bundle, backbone, self.audio)
 
     @classmethod
     def from_pretrained(
@@ -99,34 +108,29 @@ class Profiler:
         Raises:
             AudioError: it cannot be used.
         """
-        return self._answer(str(path), load_audio(Path(path), channel=self._audio.channel))
+        audio = load_audio(Path(path), channel=self.audio.channel)
+        return self.answer(str(path), audio, layer_vectors(self.backbone, audio, self.layers, self.audio))
 
     def answers(self, paths: Iterable[str | Path]) -> Iterator[Answer]:
         """One answer per recording, in order; one that cannot be used gets an answer with ``error``."""
-        for path in paths:
-            try:
-                yield self(path)
-            except AudioError as error:
-                yield Answer(str(path), self.task, error=str(error), profiler=self.bundle.signature[:16])
+        return answers_of([self], paths)
 
     @property
     def task(self) -> str:
         """``age``, ``gender`` or ``emotion``."""
         return str(self.bundle.spec.task["name"])
 
-    def features(self, audio: Audio) -> NDArray[np.float32]:
-        """The head's features of a recording, (1, dim): exactly those that extraction would store."""
-        check_duration(audio.waveform, self.backbone.min_samples)
-        spans = equal_windows(len(audio.waveform), int(self._audio.max_duration_s * SAMPLE_RATE_HZ))
-        windows = [audio.waveform[start:end] for start, end in spans]
-        outputs = [self.backbone.extract([window], self._layers) for window in windows]
-        seconds = [len(window) / SAMPLE_RATE_HZ for window in windows]
-        mean = window_mean([{layer: out[layer][0] for layer in self._layers} for out in outputs], seconds)
-        return np.concatenate([mean[layer] for layer in self._layers])[None]
+    def answer(self, path: str, audio: Audio, vectors: Vectors) -> Answer:
+        """Answers from a recording's features.
 
-    def _answer(self, path: str, audio: Audio) -> Answer:
-        outputs = self._head.predict(self.features(audio))
-        windowed = ("windowed",) if audio.duration_s > self._audio.max_duration_s else ()
+        Args:
+            path: to be named in the answer.
+            audio: the recording.
+            vectors: layer -> (dim,) of at least :attr:`layers`.
+        """
+        row = np.concatenate([vectors[layer] for layer in self.layers])[None]  # (1, dim)
+        outputs = self._head.predict(row)
+        windowed = ("windowed",) if audio.duration_s > self.audio.max_duration_s else ()
         shared = Answer(
             path,
             self.task,
@@ -180,8 +184,80 @@ def check_same_features(bundle: Bundle, backbone: Backbone, audio: AudioConfig) 
         )
 
 
+def layer_vectors(backbone: Backbone, audio: Audio, layers: Sequence[str], rules: AudioConfig) -> Vectors:
+    """Features of one recording, layer -> (dim,): exactly those that extraction would store.
+
+    Raises:
+        AudioError: too short for the backbone.
+    """
+    check_duration(audio.waveform, backbone.min_samples)
+    spans = equal_windows(len(audio.waveform), int(rules.max_duration_s * SAMPLE_RATE_HZ))
+    windows = [audio.waveform[start:end] for start, end in spans]
+    outputs = [backbone.extract([window], layers) for window in windows]
+    seconds = [len(window) / SAMPLE_RATE_HZ for window in windows]
+    return window_mean([{layer: output[layer][0] for layer in layers} for output in outputs], seconds)
+
+
 def answers_of(profilers: Sequence[Profiler], paths: Iterable[str | Path]) -> Iterator[Answer]:
-    """Every profiler's answer on every recording, recording by recording."""
+    """Every profiler's answer on every recording, recording by recording.
+
+    Profilers of one backbone share its pass over a recording. A recording that cannot be used gets answers
+    with ``error``.
+    """
+    groups = _alike(profilers)
     for path in paths:
-        for profiler in profilers:
-            yield from profiler.answers([path])
+        for group in groups:
+            yield from _together(group, str(path))
+
+
+def _alike(profilers: Sequence[Profiler]) -> list[list[Profiler]]:
+    """Profilers by backbone and audio rules, in the order given."""
+    groups: dict[tuple[object, ...], list[Profiler]] = {}
+    for profiler in profilers:
+        rules = profiler.audio
+        key = (id(profiler.backbone), rules.channel, rules.max_duration_s)
+        groups.setdefault(key, []).append(profiler)
+    return list(groups.values())
+
+
+def _together(group: Sequence[Profiler], path: str) -> list[Answer]:
+    first = group[0]
+    layers = [name for name in first.backbone.layers if any(name in one.layers for one in group)]
+    try:
+        audio = load_audio(Path(path), channel=first.audio.channel)
+        vectors = layer_vectors(first.backbone, audio, layers, first.audio)
+    except AudioError as error:
+        return [Answer(path, one.task, error=str(error), profiler=one.bundle.signature[:16]) for one in group]
+    return [one.answer(path, audio, vectors) for one in group]
+
+
+def default_bundles() -> list[Path]:
+    """The profilers that come with the package: age and gender by the mini backbone; not ECAPA2.
+
+    Raises:
+        BundleError: this installation has none.
+    """
+    found = sorted(file.parent for file in DEFAULT_BUNDLES.glob("*/profiler.json"))
+    if not found:
+        raise BundleError(f"no default profiler in {DEFAULT_BUNDLES}; give --model RUN or install again")
+    return found
+
+
+def load_profilers(
+    paths: Sequence[str | Path], *, device: str = "auto", cache: Path | None = None
+) -> list[Profiler]:
+    """Loads bundles or run folders; equal backbones are loaded once.
+
+    Raises:
+        BundleError, BackboneError: as :meth:`Profiler.from_pretrained`.
+    """
+    loaded: dict[str, Backbone] = {}
+    profilers = []
+    for path in paths:
+        bundle = read_bundle(Path(path).expanduser())
+        config = backbone_config(bundle, device)
+        name = signature(asdict(config))
+        if name not in loaded:
+            loaded[name] = build_backbone(config, cache or default_cache())
+        profilers.append(Profiler(bundle, loaded[name]))
+    return profilers

@@ -87,7 +87,7 @@ def test_speakers_travel_as_hashes_only(lab: Lab) -> None:
     assert not [name for name in rows["speaker_id"].unique() if name in text]
     seen = read_bundle(run).seen
     assert seen.speakers == {speaker_hash(name) for name in rows["speaker_id"]}
-    assert seen.recordings == set(rows["audio_sha256"])
+    assert seen.recordings == set(rows["audio_sha256"].str[:16])
 
 
 def test_licence_and_citation_of_the_corpora_travel(lab: Lab, tmp_path: Path) -> None:

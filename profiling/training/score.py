@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from profiling.bundle import FOLDER as BUNDLE
-from profiling.bundle import Bundle, read_bundle, speaker_hash, write_bundle
+from profiling.bundle import Bundle, read_bundle, recording_hash, speaker_hash, write_bundle
 from profiling.errors import BundleError, ProfilingError, SplitError
 from profiling.evaluation.answers import answer_rows, prediction_table, score_corpus, score_part
 from profiling.evaluation.report import write_report
@@ -171,7 +171,7 @@ def refuse_seen(bundle: Bundle, heldout: Mapping[str, TaskRows]) -> None:
     for name, held in heldout.items():
         known = held.table["speaker_id"].dropna().unique()
         speakers = [speaker for speaker in known if speaker_hash(speaker) in bundle.seen.speakers]
-        recordings = int(held.table["audio_sha256"].isin(bundle.seen.recordings).sum())
+        recordings = int(held.table["audio_sha256"].map(recording_hash).isin(bundle.seen.recordings).sum())
         if speakers or recordings:
             raise SplitError(
                 f"{name}: {len(speakers)} speakers and {recordings} recordings are among those "
