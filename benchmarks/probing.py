@@ -197,6 +197,8 @@ def regress(x: np.ndarray, table: pd.DataFrame) -> dict[str, Any]:
     bands = {}
     for low, high in AGE_BANDS:
         inside = (y >= low) & (y < high)
+        if not inside.any():
+            continue
         bands[f"{low}-{high - 1}"] = {"mae": error[inside].mean(), "constant": constant[inside].mean()}
     skill = 1 - error.mean() / constant.mean()
     return {"mae": error.mean(), "skill": skill, "bands": bands, "speakers": by_speaker(-error, groups)}

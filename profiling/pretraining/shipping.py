@@ -1,18 +1,15 @@
 """Makes a finished run the package's mini backbone: the weights file and the card beside it.
 
-python -m profiling.pretraining.shipping RUN [TARGET.safetensors]
+python -m profiling.pretraining.shipping RUN [TARGET.safetensors [WHERE_IT_WAS_TRAINED]]
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from profiling.backbones.checkpoint import load_weights, read_card, save_weights
 from profiling.backbones.native import MINI_WEIGHTS
@@ -34,8 +31,13 @@ NOT_GOOD_FOR = (
 )
 
 
-def ship(run: Path, target: Path) -> dict[str, Any]:
+def ship(run: Path, target: Path, machine: str = "not said") -> dict[str, Any]:
     """Copies the last snapshot of ``run`` to ``target`` and writes its card beside it.
+
+    Args:
+        run: a folder that :func:`profiling.pretraining.train.pretrain` has finished.
+        target: the weights file; the card is beside it, with the suffix ``.json``.
+        machine: what it was trained on, in words.
 
     Returns:
         The card.
@@ -53,7 +55,7 @@ def ship(run: Path, target: Path) -> dict[str, Any]:
         raise BackboneError(f"{run} stands at step {training['step']} of {training['of']}; continue it first")
     kept = {key: training[key] for key in ("step", "seed")} | {"data": DATA["corpus"]}
     save_weights(load_weights(snapshots[-1]), target, kept)
-    card = {**_facts(run, target), "step": training["step"], "seed": training["seed"]}
+    card = {**_facts(run, target), "step": training["step"], "seed": training["seed"], "machine": machine}
     write_json(target.with_suffix(".json"), card)
     return card
 
@@ -73,9 +75,8 @@ def _facts(run: Path, target: Path) -> dict[str, Any]:
         "good_for": GOOD_FOR,
         "not_good_for": NOT_GOOD_FOR,
         "recipe": recipe["settings"],
-        "command": "python -m profiling.pretraining speech.folder=PATH output=RUN",
+        "command": f"python -m profiling.pretraining speech.folder=PATH output=RUN steps={steps[-1]}",
         "training_hours": round(seconds / 3600, 2),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} thread of a shared CPU, no GPU",
         "environment": recipe["environment"]["packages"],
         "licence": "Apache-2.0, as the package",
     }
@@ -83,12 +84,12 @@ def _facts(run: Path, target: Path) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> int:
     """Returns 0, or 2 after one line about a user's mistake."""
-    if not 1 <= len(argv) <= 2:
+    if not 1 <= len(argv) <= 3:
         sys.stderr.write(f"{(__doc__ or '').strip().splitlines()[-1]}\n")
         return 2
-    target = Path(argv[1]) if len(argv) == 2 else MINI_WEIGHTS
+    target = Path(argv[1]) if len(argv) > 1 else MINI_WEIGHTS
     try:
-        card = ship(Path(argv[0]), target)
+        card = ship(Path(argv[0]), target, *argv[2:])
     except ProfilingError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
