@@ -184,7 +184,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_that_looks_whole(
     heldout = [lab.other]
     assert lab.train(tmp_path / "fits", *QUICK, train=[lab.many], heldout=heldout).code == 0
     needed = sum(path.stat().st_blocks * 512 for path in (tmp_path / "fits").rglob("*") if path.is_file())
-    for share in (0.01, 0.1, 0.4, 0.9):
+    for share in (0.02, 0.1, 0.3, 0.5, 0.7, 0.9):
         disk = small_disk(int(share * needed))
         said = lab.train(disk / "run", *QUICK, train=[lab.many], heldout=heldout)
         assert said.code == 2, (share, said.err)
@@ -240,6 +240,7 @@ def start(lab: Lab, run: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_training_in_order_and_says_how_to_go_on(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "run")
     process.send_signal(signal.SIGINT)
@@ -253,6 +254,7 @@ def test_ctrl_c_ends_training_in_order_and_says_how_to_go_on(lab: Lab, tmp_path:
     assert not any((tmp_path / "run" / name).exists() for name in (*WHOLE, "heads"))
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_nothing_that_looks_whole_and_the_same_command_works(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "run")
     process.kill()

@@ -51,7 +51,7 @@ def run_app(argv: Sequence[str]) -> int:
     settings, flags = divide(argv)
     config = _check(settings, sweep=any(flag in MULTIRUN for flag in flags))
     process = _process_of([*flags, *settings])
-    with command_given("train", argv), restored_logging(), process, caught(config.paths.runs):
+    with command_given("train", argv), caught(config.paths.runs), restored_logging(), process:
         try:
             hydra.main(
                 version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LOGGER = logging.getLogger("profiling.run")
@@ -16,6 +16,11 @@ class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Raises what ``emit`` caught."""
         raise
+
+    def close(self) -> None:
+        """Every line is flushed when it is said, so what cannot be written now was an error already."""
+        with suppress(OSError):
+            super().close()
 
 
 def say(line: str) -> None:
@@ -31,10 +36,10 @@ def restored_logging() -> Iterator[None]:
     try:
         yield
     finally:
-        for handler in set(root.handlers) - set(handlers):
-            root.removeHandler(handler)
-            handler.close()
+        hydras = set(root.handlers) - set(handlers)
         root.handlers[:], root.level = handlers, level
+        for handler in hydras:
+            handler.close()
 
 
 def log_to(path: Path) -> None:
