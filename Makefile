@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint types test smoke demo clean
+.PHONY: help setup check lint types test test-slow smoke demo clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,8 +28,11 @@ lint: $(STAMP) ## ruff, style and format
 types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
-test: $(STAMP) ## all tests that need no hub and no GPU
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu" --durations 10 $(TESTS)
+test: $(STAMP) ## the tests that need no hub and no GPU, without the slow ones
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow" --durations 15 $(TESTS)
+
+test-slow: $(STAMP) ## the others: full-width networks, simulations (half an hour)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not net and not gpu" --durations 15 $(TESTS)
 
 smoke: $(STAMP) ## the fast half: no slow tests, no real speech
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow and not data" $(TESTS)

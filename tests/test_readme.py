@@ -78,7 +78,6 @@ def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_every_command_works(place: Path) -> None:
     listed = commands()
     assert len(listed) >= 9

@@ -240,7 +240,6 @@ def start(lab: Lab, run: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_training_in_order_and_says_how_to_go_on(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "run")
     process.send_signal(signal.SIGINT)
@@ -254,7 +253,6 @@ def test_ctrl_c_ends_training_in_order_and_says_how_to_go_on(lab: Lab, tmp_path:
     assert not any((tmp_path / "run" / name).exists() for name in (*WHOLE, "heads"))
 
 
-@pytest.mark.slow
 def test_a_kill_leaves_nothing_that_looks_whole_and_the_same_command_works(lab: Lab, tmp_path: Path) -> None:
     process = start(lab, tmp_path / "run")
     process.kill()

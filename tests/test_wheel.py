@@ -58,7 +58,6 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "LICENSE" in names
 
 
-@pytest.mark.slow
 def test_installed_elsewhere_it_extracts_from_the_root_folder(wheel: Path, tmp_path: Path) -> None:
     """A second environment: this wheel, and the packages of this environment without its profiling."""
     python = second_environment(tmp_path / "venv", wheel)
