@@ -1,12 +1,13 @@
 """The command line: finds the command, imports only that, and turns a user's mistake into one line.
 
 Exit codes: 0 done, 1 the job was done but something is not right (damage found, too many failures),
-2 a mistake in what was asked for, 130 interrupted.
+2 a mistake in what was asked for, 130 interrupted, 141 nobody reads the answers any more.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ COMMANDS = {
     "verify": "check manifests: files exist, hashes agree, audio decodes",
     "demo": "generated voices to a report, offline, in two minutes",
 }
-OK, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,8 +55,16 @@ def run(command: str, arguments: list[str]) -> int:
         return _mistake(str(error), getattr(error, "exit_code", MISTAKE))
     except KeyboardInterrupt:
         return _mistake("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _unread()
     except SystemExit as left:  # argparse, after --help
         return int(left.code or OK)
+
+
+def _unread() -> int:
+    """Whoever read the answers has left, such as ``| head``: nothing more to say, and no traceback at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 def _mistake(message: str, code: int = MISTAKE) -> int:

@@ -51,6 +51,13 @@ def corpus(tmp_path: Path) -> Path:
 
 
 class TestAnswers:
+    @pytest.mark.parametrize("command", ["train", "extract"])
+    def test_a_reader_who_leaves_early_sees_no_traceback(self, command: str) -> None:
+        line = f"{sys.executable} -m profiling {command} --help | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", f"sleep 0; {line}"], capture_output=True, text=True, check=False)
+        assert done.returncode in (cli.OK, cli.BROKEN_PIPE)  # OK: it wrote before the reader had left
+        assert done.stderr == ""
+
     def test_help_and_version(self, command: CommandLine) -> None:
         for arguments in (["--help"], ["-h"], ["help"]):
             said = command(*arguments)

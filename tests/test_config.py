@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from profiling.config import RunConfig, parse_layers, validate
+from profiling.config import RunConfig, parse_layers
 from profiling.errors import ConfigError
 from profiling.training.hydra_app import compose_config
+from profiling.validation import validate
 
 
 @pytest.mark.parametrize(
@@ -27,11 +30,35 @@ from profiling.training.hydra_app import compose_config
         ("backbone.precision=fp17", "fp17", "fp16"),
         ("corpus.train=[a b", "corpus.train=[a b", "quote"),
         ("hed=linear", "hed", "head"),
+        ("features.layers=5", "features.layers=5", "gfe_1|pool"),
+        ("features.layers=null", "features.layers", "gfe_1"),
+        ("head.lr=inf", "head.lr=inf", "finite"),
+        ("head.lr=nan", "head.lr=nan", "above 0"),
+        ("head.weight_decay=-1", "head.weight_decay=-1", "at least 0"),
+        ("audio.max_duration_s=inf", "audio.max_duration_s=inf", "finite"),
+        ("seed=-1", "seed=-1", "at least 0"),
+        ("seed=99999999999999999999", "seed=99999999999999999999", "below"),
+        ("split.seed=-1", "split.seed=-1", "at least 0"),
+        ("data.order_seed=-1", "data.order_seed=-1", "at least 0"),
+        ("paths.cache=", "paths.cache", "name a folder"),
+        ("paths.features=' '", "paths.features", "name a folder"),
+        ("backbone.device=gpu", "backbone.device=gpu", "cuda:0"),
+        ("trainer.device=cuda:x", "trainer.device=cuda:x", "cuda:0"),
+        ("audio.channel=left", "audio.channel=left", "mix"),
+        ("audio.channel=-1", "audio.channel=-1", "mix"),
+        ("task.name=gender", "task.name=gender", "task=gender"),
+        ("task.labels=[sad,sad]", "task.labels=[sad,sad]", "twice"),
+        ("head=mlp head.hidden=[0]", "head.hidden=[0]", "above 0"),
+        ("head=mlp head.hidden=[8,-3]", "head.hidden=[8, -3]", "above 0"),
+        ("split.val_fraction=0.6 split.test_fraction=0.5", "split.test_fraction=0.5", "less than 1"),
+        ("corpus.train=csv:a.csv", "corpus.train", "corpus.train=[csv:a.csv]"),
+        ("corpus.train=null", "corpus.train", "corpus.train=[]"),
+        ("head.lr=null", "head.lr", "leave it out"),
     ],
 )
 def test_a_mistake_is_named_with_the_way_out(override: str, named: str, offered: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        compose_config([override])
+        compose_config(re.split(r" (?=[a-z_.]+=)", override))
     message = str(caught.value)
     assert named in message
     assert offered in message

@@ -426,3 +426,10 @@ def test_speechocean762_keeps_its_zeros_its_ages_and_its_official_split(speech: 
     said = {s.split("/")[1]: part for s, part in zip(table["speaker_id"], table["split"], strict=True)}
     assert said == official
     assert table.groupby("speaker_id")["split"].nunique().max() == 1
+
+
+def test_a_broken_yaml_is_one_line(tmp_path: Path) -> None:
+    write_csv(tmp_path, "manifest: [\n", "m.yaml")
+    with pytest.raises(ManifestError, match="cannot be read as YAML") as caught:
+        read_corpus(f"csv:{tmp_path}/m.yaml", {})
+    assert "\n" not in str(caught.value)

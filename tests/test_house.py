@@ -18,6 +18,7 @@ PACKAGE = ROOT / "profiling"
 ROOMS = (
     ("errors", "provenance", "resources"),
     ("config",),
+    ("validation",),
     ("labels",),
     ("audio",),
     ("audio_index",),

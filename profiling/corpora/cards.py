@@ -145,7 +145,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ManifestError(f"{path}: cannot be read as YAML: {error}") from error
+        raise ManifestError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ManifestError(f"{path}: holds no keys")
     return {key: _text_keys(value, path) for key, value in _text_keys(content, path).items()}

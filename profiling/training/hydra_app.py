@@ -15,17 +15,18 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from profiling.config import PathsConfig, RunConfig, validate
+from profiling.config import PathsConfig, RunConfig
 from profiling.errors import ConfigError, did_you_mean
 from profiling.resources import conf_folder
 from profiling.training.overrides import jobs_to_check, parse, values_of
+from profiling.validation import validate
 
 CONFIG_NAME = "config"
 HYDRA_VERSION_BASE = "1.3"
@@ -95,7 +96,9 @@ def one_line(error: Exception) -> str:
     kept = [
         line for line in wanted if not line.startswith(("object_type=", "reference_type=", "Set the env"))
     ]
-    return " ".join(kept)
+    keys = [line.removeprefix("full_key: ") for line in kept if line.startswith("full_key: ")]
+    said = " ".join(line for line in kept if not line.startswith("full_key: "))
+    return f"{keys[0]}: {said}" if keys else said
 
 
 def check_overrides(overrides: Sequence[str]) -> None:
@@ -148,6 +151,23 @@ def _check_key(override: Override, keys: set[str], groups: dict[str, list[str]])
         raise ConfigError(f"no setting {name!r}; {did_you_mean(name, near_keys(name, keys | set(groups)))}")
     if override.is_add() and not override.is_force_add():
         raise ConfigError(f"+{name}: the setting exists; write {name}=... without the plus")
+    if not override.is_delete() and not override.is_sweep_override():
+        _check_kind(override)
+
+
+def _check_kind(override: Override) -> None:
+    """A list without its brackets, and null where a value is needed: Hydra's words for these help nobody."""
+    name = override.key_or_group
+    kind = dict(key_types(schema())).get(name, "")
+    value = override.value()
+    if value is None and kind and "None" not in kind and kind != "Any":
+        offered = (
+            f"{name}=[]" if kind.startswith("list") else f"leave it out for the default ({name} is {kind})"
+        )
+        raise ConfigError(f"{name}=null: it needs a value; {offered}")
+    if kind.startswith("list") and value is not None and not isinstance(value, list):
+        written = value.text if isinstance(value, QuotedString) else str(value)
+        raise ConfigError(f"{name}={written}: a list goes in brackets: {name}=[{written}]")
 
 
 def _check_choice(override: Override, groups: dict[str, list[str]]) -> None:
@@ -167,6 +187,16 @@ def config_keys(node: object, prefix: str = "") -> Iterator[str]:
         yield f"{prefix}{entry.name}"
         if is_dataclass(value):
             yield from config_keys(value, f"{prefix}{entry.name}.")
+
+
+def key_types(node: object, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every dotted key of a dataclass tree that is no branch, with its type as it is written."""
+    for entry in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, entry.name)
+        if is_dataclass(value):
+            yield from key_types(value, f"{prefix}{entry.name}.")
+        else:
+            yield f"{prefix}{entry.name}", str(entry.type)
 
 
 def config_groups() -> dict[str, list[str]]:

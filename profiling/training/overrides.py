@@ -55,7 +55,8 @@ def parse(text: str) -> Override:
     except HydraException as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"cannot read {text!r} ({reason}); write key=value, quote values with spaces"
+            f"cannot read {text!r} ({reason}); write key=value, and quote values with spaces, umlauts or ~ "
+            "twice, once for the shell: \"corpus.train=['csv:/my data/a.csv']\""
         ) from error
 
 

@@ -1,0 +1,135 @@
+"""``validate``: what the types of :mod:`profiling.config` cannot say: choices, ranges, and what fits together."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from profiling.config import RunConfig, parse_layers
+from profiling.errors import ConfigError, did_you_mean
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "backbone.name": ("ecapa2", "native", "native_mini", "spectral_stats"),
+    "backbone.precision": ("fp32", "tf32", "fp16"),
+    "store.dtype": ("float32", "float16"),
+    "task.name": ("age", "emotion", "gender"),
+    "task.kind": ("classification", "regression"),
+    "task.children": ("keep", "drop", "child"),
+    "task.scheme": ("native", "superb4", "ekman6"),
+    "split.kind": ("auto", "official", "random", "loso", "kfold"),
+    "head.name": ("linear", "mlp"),
+    "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
+    "heldout.decision": ("masked", "open"),
+}
+
+_POSITIVE = (
+    "audio.max_duration_s",
+    "store.shard_bytes",
+    "store.commit_every_s",
+    "extract.workers",
+    "extract.batch_size",
+    "extract.seconds_in_flight",
+    "task.child_below_age",
+    "data.batch_size",
+    "trainer.max_epochs",
+    "trainer.patience",
+    "head.lr",
+    "head.clip_norm",
+)
+
+_SHARES = ("extract.max_failed", "split.val_fraction", "split.test_fraction", "head.dropout")
+
+_SEEDS = ("seed", "head.seed", "split.seed", "data.order_seed", "backbone.native.seed")
+_SEED_LIMIT = 2**32  # what every generator of random numbers here takes
+
+_FOLDERS = ("paths.features", "paths.runs", "paths.cache")
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+#: What a task reads; another column under its name would put the wrong name on every result.
+_COLUMNS = {"age": "age_years", "emotion": "emotion", "gender": "gender"}
+
+
+def validate(config: RunConfig) -> None:
+    """Checks every value that a type cannot.
+
+    Raises:
+        ConfigError: names the key, the value and the valid ones.
+    """
+    parse_layers(config.features.layers)
+    for key, valid in _CHOICES.items():
+        value = _get(config, key)
+        if value not in valid:
+            raise ConfigError(f"{key}={value}: {did_you_mean(str(value), valid)}")
+    _check_numbers(config)
+    _check_names(config)
+    _check_task(config)
+    _check_split(config)
+    _check_hidden(config)
+
+
+def _check_numbers(config: RunConfig) -> None:
+    for key in _POSITIVE:
+        value = _get(config, key)
+        if not (value > 0 and math.isfinite(value)):
+            raise ConfigError(f"{key}={value}: must be above 0, and finite")
+    for key in _SHARES:
+        if not 0 <= _get(config, key) < 1:
+            raise ConfigError(f"{key}={_get(config, key)}: must be at least 0 and below 1")
+    for key in _SEEDS:
+        if not 0 <= (_get(config, key) or 0) < _SEED_LIMIT:
+            raise ConfigError(f"{key}={_get(config, key)}: must be at least 0 and below {_SEED_LIMIT}")
+    decay = config.head.weight_decay
+    if not (decay >= 0 and math.isfinite(decay)):
+        raise ConfigError(f"head.weight_decay={decay}: must be at least 0, and finite")
+
+
+def _check_names(config: RunConfig) -> None:
+    for key in _FOLDERS:
+        if not _get(config, key).strip():
+            raise ConfigError(f"{key} is empty; name a folder ({key}=. is the one you are in)")
+    for key in ("backbone.device", "trainer.device"):
+        if not _DEVICE.fullmatch(_get(config, key)):
+            raise ConfigError(f"{key}={_get(config, key)}: no such device; write auto, cpu, cuda or cuda:0")
+    channel = config.audio.channel
+    if channel != "mix" and not channel.isdecimal():
+        raise ConfigError(f"audio.channel={channel}: write mix, or a channel's number from 0")
+
+
+def _check_task(config: RunConfig) -> None:
+    task = config.task
+    if task.column in _COLUMNS.values() and task.column != _COLUMNS[task.name]:
+        raise ConfigError(
+            f"task.name={task.name} but task.column={task.column}: choose a task by task={task.name}, "
+            "which sets name, column and kind"
+        )
+    labels = task.labels or []
+    if len(set(labels)) < len(labels):
+        raise ConfigError(f"task.labels=[{','.join(labels)}]: a label is named twice")
+
+
+def _check_split(config: RunConfig) -> None:
+    split = config.split
+    if split.kind == "kfold" and split.folds < 2:
+        raise ConfigError(f"split.folds={split.folds}: k-fold needs at least 2")
+    if split.val_fraction + split.test_fraction >= 1:
+        raise ConfigError(
+            f"split.val_fraction={split.val_fraction} and split.test_fraction={split.test_fraction}: "
+            "together they have to leave speakers to train on, so less than 1"
+        )
+
+
+def _check_hidden(config: RunConfig) -> None:
+    hidden = config.head.hidden
+    if config.head.name == "mlp" and not hidden:
+        raise ConfigError("head.hidden=[]: an MLP needs hidden widths, such as head.hidden=[256]")
+    if any(width < 1 for width in hidden):
+        raise ConfigError(f"head.hidden={hidden}: widths must be above 0")
+
+
+def _get(config: RunConfig, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
