@@ -259,9 +259,8 @@ def run(options: argparse.Namespace, sources: dict[str, Extract]) -> dict[str, d
             started = time.perf_counter()
             make = partial(extracted, extract, options.speech, name, table)
             features = with_default(cached(options.cache, source, name, make))
-            wanted = [
-                layer for layer in features if len(features) == 1 or layer in (options.layers or features)
-            ]
+            asked = options.layers or ((DEFAULT, "embedding") if source == "untrained" else features)
+            wanted = [layer for layer in features if len(features) == 1 or layer in asked]
             for layer, x in ((layer, features[layer]) for layer in wanted):
                 for task, score in tasks(name, x.astype(np.float64), table):
                     scores[source].setdefault(task, {})[layer] = score

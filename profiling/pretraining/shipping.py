@@ -24,7 +24,8 @@ DATA = {
     "source": "https://www.openslr.org/101/",
     "unseen": "its test split and every other corpus",
 }
-GOOD_FOR = "trying the package without the hub; gender and speakers of clean speech in any language"
+GOOD_FOR = "trying the package without the hub; gender and speakers of clean speech"
+NOTES = "notes.txt"  # in the run's folder, a line for each thing that was done by hand
 NOT_GOOD_FOR = (
     "decisions about people; published comparisons with ECAPA2; ages (the training ages are child or adult); "
     "noisy or telephone speech beyond what the distortions cover"
@@ -75,11 +76,17 @@ def _facts(run: Path, target: Path) -> dict[str, Any]:
         "good_for": GOOD_FOR,
         "not_good_for": NOT_GOOD_FOR,
         "recipe": recipe["settings"],
+        "notes": _notes(run),
         "command": f"python -m profiling.pretraining speech.folder=PATH output=RUN steps={steps[-1]}",
         "training_hours": round(seconds / 3600, 2),
         "environment": recipe["environment"]["packages"],
         "licence": "Apache-2.0, as the package",
     }
+
+
+def _notes(run: Path) -> list[str]:
+    file = run / NOTES
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def main(argv: Sequence[str]) -> int:
