@@ -12,7 +12,13 @@ import pytest
 from profiling.config import SplitConfig, TaskConfig
 from profiling.corpora.manifest import conform
 from profiling.corpora.reading import read_corpora, read_corpus
-from profiling.corpora.splits import Fold, Protocol, assert_no_overlap, make_protocol
+from profiling.corpora.splits import (
+    Fold,
+    Protocol,
+    assert_no_overlap,
+    assert_one_speaker_each,
+    make_protocol,
+)
 from profiling.corpora.tasks import task_rows
 from profiling.errors import SplitError
 
@@ -254,6 +260,25 @@ def test_a_class_of_one_speaker_is_named_with_the_ways_out(kind: str) -> None:
 def test_no_validation_is_refused() -> None:
     with pytest.raises(SplitError, match="val_fraction=0"):
         make_protocol(rows_of(many(10)), SplitConfig(val_fraction=0.0))
+
+
+def test_a_recording_under_two_speakers_is_refused() -> None:
+    train = rows_of(many(4)).assign(start_sample=0, end_sample=-1)
+    train["audio_sha256"] = [f"{i:064x}" for i in range(len(train))]
+    assert_one_speaker_each(train)
+    same_speaker, other_speaker = train.copy(), train.copy()
+    same_speaker.loc[1, "audio_sha256"] = train.loc[0, "audio_sha256"]
+    assert same_speaker["speaker_id"][0] == same_speaker["speaker_id"][1]
+    assert_one_speaker_each(same_speaker)
+    last = len(train) - 1
+    other_speaker.loc[last, "audio_sha256"] = train.loc[0, "audio_sha256"]
+    with pytest.raises(SplitError, match=f"2 rows are copies.*{train['utt_id'][0]}, {train['utt_id'][last]}"):
+        assert_one_speaker_each(other_speaker)
+    assert_one_speaker_each(other_speaker.assign(start_sample=range(len(train))))  # turns of a conversation
+    nobody = same_speaker.assign(speaker_id=None)
+    with pytest.raises(SplitError, match="2 rows are copies"):
+        assert_one_speaker_each(nobody)
+    assert_one_speaker_each(other_speaker.assign(audio_sha256=None))  # in quarantine
 
 
 def test_heldout_overlap_is_refused_by_speaker_by_recording_and_by_file() -> None:

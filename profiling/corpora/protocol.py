@@ -154,3 +154,25 @@ def assert_no_overlap(train: pd.DataFrame, heldout: pd.DataFrame) -> None:
                 f"{len(shared)} {what} of held-out {shown(where['corpus'])} are in the training corpora: "
                 f"{shown(named)}; hold out another corpus or other speakers"
             )
+
+
+def assert_one_speaker_each(table: pd.DataFrame) -> None:
+    """Refuses a recording that stands under two speakers: a split by speaker could teach and test with it.
+
+    Args:
+        table: manifest of the training corpora with ``audio_sha256``. Different spans of a file are different
+            recordings; a row without a speaker is a speaker of its own, as in the split.
+
+    Raises:
+        SplitError: names the rows.
+    """
+    known = table[table["audio_sha256"].notna()]
+    owner = known["speaker_id"].fillna(known["utt_id"])
+    span = [known[column] for column in ("audio_sha256", "start_sample", "end_sample")]
+    shared = owner.groupby(span).transform("nunique") > 1
+    if shared.any():
+        copies = known[shared].sort_values(["audio_sha256", "utt_id"])
+        raise SplitError(
+            f"{len(copies)} rows are copies of one another under different speakers, so a split by speaker "
+            f"would test on what was trained on: {shown(copies['utt_id'])}; leave one of each"
+        )

@@ -16,6 +16,7 @@ from profiling.corpora.protocol import Fold as Fold
 from profiling.corpora.protocol import Mask, check_apart, check_fold, summarise
 from profiling.corpora.protocol import Protocol as Protocol
 from profiling.corpora.protocol import assert_no_overlap as assert_no_overlap
+from profiling.corpora.protocol import assert_one_speaker_each as assert_one_speaker_each
 from profiling.corpora.stratify import Counts, Roster, choose, deal, roster
 from profiling.errors import SplitError
 
