@@ -68,7 +68,7 @@ class OptimConfig:
     decay_share: float = 0.5  # of the total steps
     clip_norm: float = 5.0
     floor_share: float = 0.3  # of a layer's mean variance added to each unit's, see norms.py,
-    floor_from_step: int = 700  # and since when: found during the shipped run; 0 is better for a new one
+    floor_from_step: int = 700  # and since when: found during the shipped run; a new one begins with 0
 
 
 @dataclass
