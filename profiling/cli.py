@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the job was done but something is not right (damage found,
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -24,6 +25,9 @@ COMMANDS = {
     "demo": "generated voices to a report, offline, in two minutes",
 }
 OK, FAILED, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+#: What a disk answers that is full, over its quota, read-only or not ours, and a path that cannot be a folder.
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,6 +61,10 @@ def run(command: str, arguments: list[str]) -> int:
         return _mistake("interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _unread()
+    except OSError as error:
+        if error.errno not in _REFUSALS or error.filename is None:
+            raise
+        return _mistake(f"{error.filename}: {error.strerror}; make room, or name another folder (paths.*)")
     except SystemExit as left:  # argparse, after --help
         return int(left.code or OK)
 

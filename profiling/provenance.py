@@ -100,7 +100,9 @@ def _umask() -> int:
 
 def write_json(path: Path, value: object) -> None:
     """Atomic, indented, sorted JSON; refuses NaN."""
-    atomic_write(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    atomic_write(
+        path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -132,6 +134,12 @@ def git_state(folder: Path) -> Mapping[str, str | bool] | None:
     if commit is None or status is None:
         return None
     return {"commit": commit, "dirty": bool(status)}
+
+
+def code_state() -> Mapping[str, str | bool] | None:
+    """:func:`git_state` of the checkout this package runs from; None where it was installed, from whatever folder."""
+    package = Path(__file__).parent
+    return git_state(package) if _git(package, "ls-files", Path(__file__).name) else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

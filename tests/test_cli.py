@@ -58,6 +58,22 @@ class TestAnswers:
         assert done.returncode in (cli.OK, cli.BROKEN_PIPE)  # OK: it wrote before the reader had left
         assert done.stderr == ""
 
+    def test_a_folder_that_cannot_be_is_one_line(self, command: CommandLine, corpus: Path) -> None:
+        file = corpus.with_name("file")
+        file.write_text("")
+        said = command.extract(corpus, f"paths.features={file}")
+        assert (said.code, "Traceback" in said.err) == (cli.MISTAKE, False)
+        assert f"{file}" in said.err.splitlines()[-1]
+        assert "Not a directory" in said.err.splitlines()[-1]
+
+    @pytest.mark.parametrize("workers", ["0", "-1", "two"])
+    def test_threads_that_cannot_be(self, command: CommandLine, corpus: Path, workers: str) -> None:
+        said = command("verify", "manifest", f"csv:{corpus}", f"--workers={workers}")
+        assert (said.code, said.err) == (
+            cli.MISTAKE,
+            f"profiling: --workers {workers}: must be at least 1\n",
+        )
+
     def test_help_and_version(self, command: CommandLine) -> None:
         for arguments in (["--help"], ["-h"], ["help"]):
             said = command(*arguments)

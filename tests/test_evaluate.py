@@ -153,6 +153,10 @@ def test_one_shared_label_is_said_before_anything_is_trained(lab: Lab, tmp_path:
         (("corpus.heldout=[csv:nowhere.csv]",), "nowhere.csv"),
         (("head.lrr=1",), "no setting 'head.lrr'; did you mean head.lr"),
         (("--outt=x",), "--outt"),
+        (("task=age", "corpus.heldout=[csv:a.csv]"), "task=age: "),
+        (("backbone=native_mini", "corpus.heldout=[csv:a.csv]"), "come from the bundle"),
+        (("audio.channel=0", "corpus.heldout=[csv:a.csv]"), "come from the bundle"),
+        (("corpus.train=[csv:a.csv]",), "come from the bundle"),
     ],
 )
 def test_mistakes_are_one_line(lab: Lab, arguments: tuple[str, ...], named: str) -> None:

@@ -14,7 +14,7 @@ from profiling.features.decode import Utterance
 from profiling.features.extract import Extraction
 from profiling.features.plan import part_of
 from profiling.features.prepare import summary
-from profiling.features.quarantine import read_quarantine
+from profiling.features.quarantine import Quarantined, read_quarantine, update_quarantine
 from profiling.features.verify import verify
 from tests.recordings import speechlike
 from tests.stub_backbone import (
@@ -234,3 +234,15 @@ def test_features_that_are_not_finite_are_quarantined_for_everyone_who_asked(tmp
     mended = extract([*paths, copy], config, backbone)
     assert counts(mended) == (0, 3, 1, 0)
     assert read_quarantine(mended.store.folder) == []
+
+
+def test_a_table_that_stays_as_it_is_is_not_written(tmp_path: Path) -> None:
+    """A whole store may lie on a disk that nobody may write, with others' failures in it."""
+    update_quarantine(tmp_path, ["a"], [Quarantined("a", "/a.wav", "decode", "not audio")])
+    before = (tmp_path / "quarantine.csv").stat()
+    update_quarantine(tmp_path, ["b"], [])
+    update_quarantine(tmp_path, ["a"], [Quarantined("a", "/a.wav", "decode", "not audio")])
+    after = (tmp_path / "quarantine.csv").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    update_quarantine(tmp_path, ["a"], [])
+    assert read_quarantine(tmp_path) == []

@@ -20,6 +20,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, mean_abs
 from profiling import __version__
 from profiling.bundle import read_bundle
 from profiling.evaluation.result import check_result
+from profiling.provenance import code_state
 from tests.trained import ROOT, Lab, corpora_setting, rewrite
 
 TASKS = ("emotion", "gender", "age")
@@ -250,3 +251,26 @@ def test_a_run_folder_of_its_own_every_time(lab: Lab) -> None:
     assert len(made) == 2
     assert all((run / "metrics.json").is_file() for run in made)
     assert all(metrics_of(run)["scores"]["heldout"] == {} for run in made)
+
+
+def test_a_folder_that_holds_a_run_stays_as_it_is(lab: Lab) -> None:
+    run = lab.run("emotion")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    said = lab.train(run, "task=gender", train=[lab.many])
+    assert said.code == 2
+    assert f"{run} holds a run already" in said.err
+    assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_copies_under_other_speakers_are_refused(lab: Lab, tmp_path: Path) -> None:
+    copied = rewrite(lab.copy(lab.few, "copied"), lambda row: {**row, "speaker": f"other{row['speaker']}"})
+    said = lab.train(tmp_path / "run", train=[lab.few, copied])
+    assert said.code == 2
+    assert "112 rows are copies of one another under different speakers" in said.err
+    assert not (tmp_path / "run" / "heads").exists()
+
+
+def test_the_code_is_named_from_whatever_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = code_state()
+    monkeypatch.chdir(tmp_path)
+    assert code_state() == here

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from profiling.commands.arguments import Parser, answer, say, split_overrides
+from profiling.errors import ConfigError
 
 HELP = "corpora, paths and extraction settings as key=value; task, backbone and audio come from the bundle"
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
     from profiling.training.hydra_app import compose_config
 
     config = compose_config(overrides)
+    _refuse_bundles_own(overrides)
     now = datetime.now().astimezone().strftime("%Y-%m-%d/%H-%M-%S-%f")
     folder = Path(arguments.out) if arguments.out else Path(config.paths.runs) / "evaluations" / now
     with command_given("evaluate", argv):
@@ -41,3 +43,19 @@ def main(argv: Sequence[str]) -> int:
             )
     say(f"result in {folder} (report.md, metrics.json, predictions.parquet)")
     return 0
+
+
+#: Sections and settings that a trained head brings along; a value given beside it would change nothing.
+_BUNDLES_OWN = (
+    "task", "backbone", "audio", "features", "head", "split", "data", "trainer", "select", "seed", "experiment",
+    "corpus.train", "store.dtype",
+)  # fmt: skip
+_YET_TAKEN = ("backbone.device",)
+
+
+def _refuse_bundles_own(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        key = text.partition("=")[0].lstrip("+~")
+        own = key in _BUNDLES_OWN or key.partition(".")[0] in _BUNDLES_OWN
+        if own and key not in _YET_TAKEN:
+            raise ConfigError(f"{text}: {HELP}; leave it out")

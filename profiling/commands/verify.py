@@ -6,8 +6,15 @@ from collections.abc import Sequence
 
 from profiling.commands.arguments import Parser, answer
 from profiling.commands.places import split_paths
+from profiling.errors import ConfigError
 
 _SHOWN = 50
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"--workers {text}: must be at least 1")
+    return int(text)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -16,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("what", choices=["manifest"])
     parser.add_argument("corpora", nargs="+", metavar="READER:PATH")
     parser.add_argument("--depth", choices=["exists", "hash", "decode"], default="exists")
-    parser.add_argument("--workers", type=int, default=2, help="threads")
+    parser.add_argument("--workers", type=_threads, default=2, help="threads")
     if {"-h", "--help"} & set(argv):
         parser.parse_args(argv)  # prints and leaves, before anything is imported
     paths, rest = split_paths(argv)

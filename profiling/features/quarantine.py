@@ -57,10 +57,15 @@ def read_quarantine(folder: Path) -> list[Quarantined]:
 
 
 def update_quarantine(folder: Path, tried: Iterable[str], failed: Iterable[Quarantined]) -> None:
-    """Replaces the entries of the utterances just tried, keeps the others; no file where none is left."""
-    tried_ids = set(tried)
-    kept = [entry for entry in read_quarantine(folder) if entry.utt_id not in tried_ids]
+    """Replaces the entries of the utterances just tried, keeps the others; no file where none is left.
+
+    A table that stays as it is is not written: a whole store may lie where nobody may write.
+    """
+    tried_ids, before = set(tried), read_quarantine(folder)
+    kept = [entry for entry in before if entry.utt_id not in tried_ids]
     entries = sorted([*kept, *failed], key=lambda entry: (entry.utt_id, entry.path))
+    if entries == before:
+        return
     file = folder / FILE_NAME
     if not entries:
         file.unlink(missing_ok=True)

@@ -69,7 +69,16 @@ def _check(settings: list[str], *, sweep: bool) -> RunConfig:
     for text in settings:
         if parse(text).is_sweep_override():
             raise ConfigError(f"{text} names several values; add -m to try each")
+        if parse(text).key_or_group == "hydra.run.dir":
+            _refuse_taken(Path(text.partition("=")[2].strip("'\"")))
     return compose_config(settings)
+
+
+def _refuse_taken(folder: Path) -> None:
+    """Before Hydra writes its own files there."""
+    from profiling.training.outcome import refuse_earlier_run
+
+    refuse_earlier_run(folder)
 
 
 @contextmanager
@@ -98,6 +107,7 @@ def job(node: DictConfig) -> float | None:
 
 def _job(node: DictConfig) -> float | None:
     from profiling.training.fit import training_device
+    from profiling.training.outcome import refuse_earlier_run
     from profiling.training.precheck import check_settings
     from profiling.training.rows import load_rows
     from profiling.training.run import train_run
@@ -107,6 +117,7 @@ def _job(node: DictConfig) -> float | None:
     folder = Path(runtime.runtime.output_dir)
     config = to_config(node)
     with uninterrupted():
+        refuse_earlier_run(folder)
         check_settings(config)
         training_device(config.trainer.device)
         rows = load_rows(config, say)

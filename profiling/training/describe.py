@@ -18,7 +18,7 @@ from profiling.corpora.cards import find_card
 from profiling.corpora.protocol import Protocol
 from profiling.evaluation.result import BackboneUsed, CorpusUsed, Split, Task
 from profiling.features.store import FeatureStore
-from profiling.provenance import environment, git_state, signature
+from profiling.provenance import code_state, environment, signature
 from profiling.training.rows import RunRows, TaskRows, training_rows
 
 #: What features of a backbone may be used for. ECAPA2's weights are CC-BY-NC-4.0 (model card).
@@ -90,7 +90,7 @@ def provenance(store: FeatureStore, rows: Mapping[str, TaskRows]) -> dict[str, A
     """Versions, git state, feature key, manifests and what was left out."""
     return {
         **environment(),
-        "git": git_state(Path.cwd()),
+        "git": code_state(),
         "feature_key": store.key.sha256,
         "manifests": {
             name: {
@@ -123,7 +123,7 @@ def command() -> str:
 def _program(name: str = "") -> list[str]:
     program = Path(sys.argv[0]).name
     if program == "train.py":
-        return ["python", program]
+        return ["python", sys.argv[0]]  # as given: from another folder its path belongs to the command
     module = ["python", "-m", "profiling"] if program == "__main__.py" else ["profiling"]
     return [*module, *([name] if name else [])]
 

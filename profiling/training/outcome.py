@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 
 from profiling.corpora.protocol import Fold, Protocol
-from profiling.errors import BundleError
+from profiling.errors import BundleError, ConfigError
 from profiling.provenance import atomic_write, read_json
 
 CONFIG, ROWS, HEADS, VALIDATION = "config.yaml", "rows.parquet", "heads", "validation.json"
@@ -54,6 +54,18 @@ class Run:
         """(rows,) mask of a part of a fold."""
         mask: np.ndarray = (self.rows[_PART_PREFIX + fold] == part).to_numpy()
         return mask
+
+
+def refuse_earlier_run(folder: Path) -> None:
+    """Before anything is computed: a second run must not mix its files with those of a first.
+
+    Raises:
+        ConfigError: the folder holds a run, finished or not.
+    """
+    if (folder / VALIDATION).exists() or (folder / METRICS).exists():
+        raise ConfigError(f"{folder} holds a run already; name another folder (hydra.run.dir=...) or none")
+    if (folder / HEADS).exists():
+        raise ConfigError(f"{folder} holds a run that did not finish; remove the folder or name another")
 
 
 def folds_of(protocol: Protocol) -> list[Fold]:
