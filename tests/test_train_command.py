@@ -41,6 +41,7 @@ MISTAKES = {
     "features.layers=gfe_1": "backbone spectral_stats has no gfe_1; write features.layers=embedding",
     "--multi": "no flag '--multi'; did you mean --multirun?",
     "emotion": "'emotion'",
+    "extract.shard=1/3": "heads are trained on whole corpora",
 }
 
 

@@ -63,7 +63,9 @@ def refuse_earlier_run(folder: Path) -> None:
         ConfigError: the folder holds a run, finished or not.
     """
     if (folder / VALIDATION).exists() or (folder / METRICS).exists():
-        raise ConfigError(f"{folder} holds a run already; name another folder (hydra.run.dir=...) or none")
+        raise ConfigError(
+            f"{folder} holds a run already; name another folder (hydra.run.dir=..., for a sweep hydra.sweep.dir=...)"
+        )
     if (folder / HEADS).exists():
         raise ConfigError(f"{folder} holds a run that did not finish; remove the folder or name another")
 

@@ -19,10 +19,15 @@ def check_settings(config: RunConfig) -> None:
     """Checks what needs no corpus.
 
     Raises:
-        ConfigError: no training corpus, or a head that cannot be.
+        ConfigError: no training corpus, a part of one, or a head that cannot be.
     """
     if not config.corpus.train:
         raise ConfigError("corpus.train is empty; write corpus.train=[csv:path/to/manifest.csv]")
+    if config.extract.shard is not None:
+        raise ConfigError(
+            f"extract.shard={config.extract.shard}: heads are trained on whole corpora; the setting is for "
+            "`profiling extract`, one part for each machine"
+        )
     any_classes = ["a", "b"] if config.task.kind == "classification" else []
     head_spec(config.head, [("any", 1)], any_classes)
 
