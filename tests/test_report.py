@@ -164,6 +164,27 @@ def test_a_protocol_that_leaks_is_said_in_bold() -> None:
     assert any("speaker_independent: FALSE" in line for line in summary_lines(found))
 
 
+def text_of(found: Result) -> str:
+    return render_markdown(sections(found, {}))
+
+
+def test_pooled_protocols_say_which_heads_were_tested() -> None:
+    text = text_of(result())
+    assert (
+        "one for each speaker (loso): every one of the 1 speakers was tested by a head that had never" in text
+    )
+    counts = result()["split"]["counts"]
+    single = result(split={"kind": "official", "speaker_independent": True, "counts": counts})
+    assert "pooled over other heads" not in text_of(single)
+
+
+def test_rows_left_out_are_counted() -> None:
+    manifest = {"dropped": {"child (below 16 years)": 2440}, "quarantined": 3, "used": 2557, "asked": 2560}
+    found = result(environment={**result()["environment"], "manifests": {"train": manifest}})
+    assert "Left out of train: child (below 16 years) 2440, quarantined 3." in text_of(found)
+    assert "Left out" not in text_of(result())
+
+
 def test_ages_get_a_scatter_bands_and_safe_file_names(tmp_path: Path) -> None:
     found, predictions = ages()
     text = write_report(tmp_path, found, predictions).read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from profiling.evaluation.result import CorpusUsed, Part, Result, parts, remark
 from profiling.evaluation.summary import NAMES, no_interval_text, number_text, value_text, verdict
@@ -59,6 +60,10 @@ class Section:
     blocks: list[Block]
 
 
+#: Protocols in which the tested heads are others than the one that is kept.
+_ROTATING = ("loso", "kfold")
+
+
 def sections(result: Result, pictures: Mapping[str, list[Picture]]) -> list[Section]:
     """The whole report, the answer first.
 
@@ -81,6 +86,8 @@ def _answer(result: Result) -> Section:
             Paragraph("speaker_independent: false. Speakers are in training and scoring", strong=True)
         )
     blocks.append(Paragraph(_trained(result)))
+    if result["split"]["kind"] in _ROTATING:
+        blocks.append(Paragraph(_rotated(result)))
     blocks += [Paragraph(_sentence(part, result)) for part in parts(result)]
     blocks.append(_score_table(result))
     blocks.append(Paragraph(_reading(result)))
@@ -97,6 +104,16 @@ def _trained(result: Result) -> str:
     return (
         f"The head {head} on {', '.join(result['layers'])} of {result['backbone']['name']} was trained to "
         f"tell {task['name']}{labels} on {_amount(train)} from {corpora}; {tried}."
+    )
+
+
+def _rotated(result: Result) -> str:
+    kind, tested = result["split"]["kind"], result["split"]["counts"].get("test", {"speakers": 0})
+    folds = "one for each speaker" if kind == "loso" else "one for each group of speakers"
+    return (
+        f"Validation and test are pooled over other heads of the same kind, {folds} ({kind}): every one of the "
+        f"{tested['speakers']} speakers was tested by a head that had never heard them. The head above is one more, "
+        "trained for held-out corpora and kept in bundle/."
     )
 
 
@@ -194,7 +211,21 @@ def _data(result: Result) -> Section:
     split = "; ".join(f"{name} {_amount(one)}" for name, one in counts.items())
     independent = str(result["split"]["speaker_independent"]).lower()
     text = f"Split {result['split']['kind']}: {split}. speaker_independent: {independent}."
-    return Section("Data", [Table(head, rows), Paragraph(text)])
+    left_out = [Paragraph(line) for line in _left_out(result["environment"].get("manifests", {}))]
+    return Section("Data", [Table(head, rows), Paragraph(text), *left_out])
+
+
+def _left_out(manifests: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One line per manifest that has rows nobody used: reasons and counts."""
+    reasons = {
+        name: {**held["dropped"], **({"quarantined": held["quarantined"]} if held["quarantined"] else {})}
+        for name, held in manifests.items()
+    }
+    return [
+        f"Left out of {name}: " + ", ".join(f"{reason} {count}" for reason, count in counts.items()) + "."
+        for name, counts in reasons.items()
+        if counts
+    ]
 
 
 def _corpus_row(corpus: CorpusUsed) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
     protocol = make_protocol(train.table, config.split, label_column(config.task))
     labels = labels_of(config.task, train.table)
     say(_protocol_line(protocol, train))
+    if train.dropped:
+        say("left out: " + ", ".join(f"{reason} {count}" for reason, count in train.dropped.items()))
     folds = folds_of(protocol)
     bank = Bank(specs_of(config, rows, labels, len(folds)), _stream(rows))
     fit = fit_bank(bank, _bank_data(config, train, folds, labels), config.trainer, folder)
