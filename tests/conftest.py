@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.trained import Lab
+
+# A shell that starts the tests in the background makes them deaf to Ctrl-C, and so everything they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SPEECH = Path(__file__).resolve().parents[2] / "shared" / "speech"
 
