@@ -54,7 +54,7 @@ def _timed(backbone: Backbone, batch: list[Waveform], layers: Sequence[str]) -> 
 def cost_line(plan: Plan, backbone: Backbone, layers: Sequence[str]) -> str:
     """For example ``5.6 h of audio, CPU, ecapa2: about 19 h``."""
     audio_s = audio_seconds(plan)
-    estimate_s = audio_s * seconds_per_second(backbone, layers)
+    estimate_s = max(1.0, audio_s * seconds_per_second(backbone, layers))
     device = backbone.device.upper()
     return (
         f"{human_duration(audio_s)} of audio, {device}, {backbone.name}: about {human_duration(estimate_s)}"
