@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -10,9 +10,10 @@ import pandas as pd
 from profiling.config import RunConfig, TaskConfig
 from profiling.corpora.splits import assert_no_overlap, make_protocol
 from profiling.corpora.tasks import task_rows
-from profiling.errors import ConfigError, SplitError
+from profiling.errors import ConfigError, LabelError, SplitError, did_you_mean
 from profiling.evaluation.decisions import shared_labels
 from profiling.heads.spec import head_spec
+from profiling.labels import EMOTIONS, GENDERS
 
 
 def check_settings(config: RunConfig) -> None:
@@ -38,12 +39,13 @@ def check_tables(config: RunConfig, train: pd.DataFrame, heldout: Mapping[str, p
     Only the names of held-out labels are looked at.
 
     Raises:
-        ManifestError, LabelError: a corpus without the task's labels.
+        ManifestError, LabelError: a corpus without the task's labels, or a label to drop that nobody has.
         SplitError: overlap, a protocol that cannot be kept, or fewer than two shared labels.
     """
     for table in heldout.values():
         assert_no_overlap(train, table)
     drop = config.corpus.drop_labels
+    check_drops(drop, [train, *heldout.values()])
     rows = task_rows(train, config.task, drop)
     make_protocol(rows, config.split, label_column(config.task))
     labels = labels_of(config.task, rows)
@@ -51,6 +53,22 @@ def check_tables(config: RunConfig, train: pd.DataFrame, heldout: Mapping[str, p
         held = task_rows(table, heldout_task(config.task), drop)
         if labels:
             _check_shared(name, list(held["label"]), labels)
+
+
+def check_drops(drop: Sequence[str], tables: Sequence[pd.DataFrame]) -> None:
+    """Refuses a word to drop that is neither in a vocabulary nor written in any of the corpora.
+
+    Raises:
+        LabelError: names the word and the nearest labels.
+    """
+    written = {key.partition(":")[2] for table in tables for key in table.attrs.get("dropped", {})}
+    known = {*GENDERS, *EMOTIONS}
+    for word in drop:
+        name = word.rpartition(":")[2]
+        if name not in known | written:
+            raise LabelError(
+                f"corpus.drop_labels: no row of any corpus has {name!r}; {did_you_mean(name, known)}"
+            )
 
 
 def _check_shared(name: str, found: list[str], labels: list[str]) -> None:
