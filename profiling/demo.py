@@ -55,11 +55,13 @@ def run_demo(folder: Path, backbone: str, say: Say) -> Demo:
     started = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S-%f")
     runs = {task: folder / "runs" / started / task for task in TASKS}
     lines = {}
+    say("2/4 features, by the frozen backbone")
     for step, task in enumerate(TASKS):
-        say(
-            f"{'2/4 features, then 3/4' if step == 0 else '3/4'} a head for {task}, scored on voices it never heard"
-        )
-        lines[task] = _train(task, runs[task], [train, heldout], folder, backbone, say)
+        told = say if step == 0 else _silent  # the later heads find their features in the cache
+        lines[task] = _train(task, runs[task], [train, heldout], folder, backbone, told)
+        say(f"3/4 a head for {task}, scored on voices it never heard")
+        for line in lines[task]:
+            say(f"  {line}")
     say("4/4 one prediction of each head, on a held-out voice")
     recording = min((heldout.parent / "wav").rglob("*.wav"), default=heldout)
     answers = [Profiler.from_pretrained(run)(recording) for run in runs.values()]

@@ -22,6 +22,10 @@ def test_the_demo_ends_with_a_report_and_a_prediction(
     report = folder / "report.md"
     assert out.splitlines()[-1] == f"report: {report}"
     assert "60 computed" in err
+    assert err.count("backbone native_mini on") == 1
+    assert err.count("held-out strangers") == 5, "masked and open for classes, one score for age"
+    assert "UAR" in err
+    assert "skill" in err
     text = report.read_text()
     assert "They say nothing about people" in text
     for task in demo.TASKS:

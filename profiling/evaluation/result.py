@@ -191,11 +191,6 @@ def _file_name(corpus: str) -> str:
     return safe if safe == corpus else f"{safe}-{sha256_bytes(corpus.encode())[:6]}"
 
 
-def decisions_agree(heldout: HeldoutScore, labels: list[str] | None) -> bool:
-    """Whether masked and open are one score: numbers, or a corpus that has every label of the head."""
-    return set(heldout["shared_labels"]) == set(labels or [])
-
-
 def decisions(heldout: HeldoutScore, first: str) -> list[tuple[str, Score]]:
     """(decision, score), the asked one first."""
     both = [("masked", heldout["masked"]), ("open", heldout["open"])]
