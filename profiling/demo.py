@@ -9,7 +9,7 @@ from pathlib import Path
 
 from profiling.corpora.generated import generate_corpus
 from profiling.evaluation.summary import summary_lines
-from profiling.predict import Answer, Profiler
+from profiling.predict import Answer, load_profilers
 from profiling.provenance import atomic_write
 from profiling.training.hydra_app import compose_config
 from profiling.training.rows import load_rows
@@ -50,7 +50,7 @@ def run_demo(folder: Path, backbone: str, say: Say) -> Demo:
     """
     say("1/4 generated voices: a source-filter model, no recordings of people")
     train, heldout = (
-        _corpus(folder / name, *size) for name, size in (("voices", _TRAIN), ("strangers", _HELDOUT))
+        generate_corpus(folder / name, *size) for name, size in (("voices", _TRAIN), ("strangers", _HELDOUT))
     )
     started = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S-%f")
     runs = {task: folder / "runs" / started / task for task in TASKS}
@@ -64,14 +64,10 @@ def run_demo(folder: Path, backbone: str, say: Say) -> Demo:
             say(f"  {line}")
     say("4/4 one prediction of each head, on a held-out voice")
     recording = min((heldout.parent / "wav").rglob("*.wav"), default=heldout)
-    answers = [Profiler.from_pretrained(run)(recording) for run in runs.values()]
+    answers = [profiler(recording) for profiler in load_profilers(list(runs.values()))]
     report = folder / "report.md"
     atomic_write(report, _overview(runs, lines, answers, folder))
     return Demo(report, answers)
-
-
-def _corpus(folder: Path, speakers: int, utterances: int, seed: int) -> Path:
-    return generate_corpus(folder, speakers, utterances, seed)
 
 
 def _train(task: str, run: Path, corpora: list[Path], folder: Path, backbone: str, say: Say) -> list[str]:

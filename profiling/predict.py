@@ -21,7 +21,7 @@ from profiling.config import AudioConfig, BackboneConfig, NativeConfig, StoreCon
 from profiling.errors import AudioError, BundleError
 from profiling.evaluation.decisions import decide
 from profiling.features.extract import feature_key
-from profiling.features.windows import equal_windows, window_mean
+from profiling.features.windows import equal_windows, max_window_samples, window_mean
 from profiling.heads.modules import build_head
 from profiling.provenance import signature
 
@@ -191,7 +191,8 @@ def layer_vectors(backbone: Backbone, audio: Audio, layers: Sequence[str], rules
         AudioError: too short for the backbone.
     """
     check_duration(audio.waveform, backbone.min_samples)
-    spans = equal_windows(len(audio.waveform), int(rules.max_duration_s * SAMPLE_RATE_HZ))
+    longest = max_window_samples(rules.max_duration_s, backbone.min_samples)
+    spans = equal_windows(len(audio.waveform), longest)
     windows = [audio.waveform[start:end] for start, end in spans]
     outputs = [backbone.extract([window], layers) for window in windows]
     seconds = [len(window) / SAMPLE_RATE_HZ for window in windows]

@@ -19,17 +19,15 @@ from profiling.features.plan import Plan, make_plan, recall
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import update_quarantine
 from profiling.features.store import FeatureKey, FeatureStore
-from profiling.features.windows import equal_windows, max_window_samples, window_mean
+from profiling.features.windows import max_window_samples
 
 __all__ = [
     "Extraction",
     "Setup",
-    "equal_windows",
     "feature_key",
     "plan_extraction",
     "run_extraction",
     "set_up",
-    "window_mean",
 ]
 
 
