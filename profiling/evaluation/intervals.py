@@ -179,11 +179,11 @@ def _jackknife(value: Array, left_out: Array, estimand: Estimand, level: float) 
 def _resampled(statistics: Array, resamples: int, seed: int) -> Array:
     """Statistics of ``resamples`` draws of all speakers with replacement, (resamples, ...)."""
     flat = statistics.reshape(len(statistics), -1)  # (speakers, D)
-    sums = [weights @ flat for weights in _draws(len(flat), resamples, seed)]
+    sums = [weights @ flat for weights in speaker_draws(len(flat), resamples, seed)]
     return np.concatenate(sums).reshape(resamples, *statistics.shape[1:])
 
 
-def _draws(speakers: int, resamples: int, seed: int) -> Iterator[Array]:
+def speaker_draws(speakers: int, resamples: int, seed: int) -> Iterator[Array]:
     """How often each speaker is drawn, in blocks of (rows, speakers)."""
     generator = np.random.default_rng(seed)
     block = max(1, _BLOCK // speakers)

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from profiling.evaluation.baselines import fit_constant_label, fit_constant_number
 from profiling.evaluation.decisions import Labels, Probabilities, checked_probabilities, decide, shared_labels
+from profiling.evaluation.estimands import NUMBER_ESTIMANDS, label_estimands, recall_estimand
 from profiling.evaluation.intervals import (
     Estimand,
     Interval,
-    Metric,
     no_interval,
     speaker_groups,
     speaker_intervals,
@@ -21,18 +21,9 @@ from profiling.evaluation.intervals import (
 from profiling.evaluation.metrics import (
     Array,
     Index,
-    ccc,
     confusion_matrix,
-    macro_f1,
-    mae,
-    pearson,
-    recalls,
     regression_sums,
-    rmse,
-    skill,
-    uar,
     value_or_none,
-    wa,
 )
 
 Speakers = Sequence[object] | NDArray[np.object_]
@@ -80,7 +71,7 @@ def score_classification(
     return {
         "n": len(labels_true),
         "speakers": None if by_speaker is None else len(by_speaker),
-        "metrics": _metrics(total, by_speaker, _label_estimands(by_speaker, present)),
+        "metrics": _metrics(total, by_speaker, label_estimands(by_speaker, present)),
         "per_class_recall": _class_recalls(total, by_speaker, classes),
         "confusion": {"labels": list(classes), "matrix": total.tolist()},
         "constant": {**constant.score(labels_true, classes), "label": constant.label},
@@ -152,7 +143,7 @@ def score_regression(
     return {
         "n": len(truth),
         "speakers": None if by_speaker is None else len(by_speaker),
-        "metrics": _metrics(total, by_speaker, _NUMBER_ESTIMANDS),
+        "metrics": _metrics(total, by_speaker, NUMBER_ESTIMANDS),
         "constant": constant.score(truth),
         "bands": [
             _band(name, truth[rows], answers[rows], None if groups is None else groups[rows], constant.median)
@@ -162,20 +153,11 @@ def score_regression(
     }
 
 
-_NUMBER_ESTIMANDS = {
-    "mae": Estimand(mae, lowest=0.0),
-    "rmse": Estimand(rmse, lowest=0.0),
-    "ccc": Estimand(ccc, fisher=True),
-    "pearson": Estimand(pearson, fisher=True),
-    "skill": Estimand(skill, highest=1.0),
-}
-
-
 def _band(name: str, truth: Array, predicted: Array, groups: Index | None, constant: float) -> dict[str, Any]:
     """Inside a band, correlations say little, so MAE and skill only."""
     renumbered = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.intp)
     total, by_speaker = _sums(truth, predicted, renumbered, constant)
-    estimands = {key: _NUMBER_ESTIMANDS[key] for key in ("mae", "skill")}
+    estimands = {key: NUMBER_ESTIMANDS[key] for key in ("mae", "skill")}
     return {
         "name": name,
         "n": len(truth),
@@ -192,17 +174,6 @@ def _sums(
     return total, None if groups is None else regression_sums(truth, predicted, groups, constant)
 
 
-def _label_estimands(by_speaker: NDArray[np.int64] | None, present: NDArray[np.bool_]) -> dict[str, Estimand]:
-    fewest = None
-    if by_speaker is not None:
-        fewest = int((by_speaker.sum(-1) > 0).sum(0)[present].min())  # speakers of the rarest class
-    return {
-        "uar": Estimand(lambda c: uar(c, present), 0.0, 1.0, fewest),
-        "wa": Estimand(wa, 0.0, 1.0),
-        "macro_f1": Estimand(lambda c: macro_f1(c, present), 0.0, 1.0, fewest),
-    }
-
-
 def _class_recalls(
     total: NDArray[np.int64], by_speaker: NDArray[np.int64] | None, classes: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
@@ -212,14 +183,8 @@ def _class_recalls(
         if total[k].sum() == 0:
             continue
         who = None if by_speaker is None else by_speaker[by_speaker[:, k].sum(-1) > 0]
-        found[label] = _metrics(total, who, {label: Estimand(_recall_of(k), 0.0, 1.0)})[label] | {
-            "n": int(total[k].sum())
-        }
+        found[label] = _metrics(total, who, {label: recall_estimand(k)})[label] | {"n": int(total[k].sum())}
     return found
-
-
-def _recall_of(k: int) -> Metric:
-    return lambda confusion: np.asarray(recalls(confusion)[..., k])
 
 
 def _metrics(
