@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from profiling.bundle import ProfilerSpec, Seen, write_bundle
 from profiling.config import RunConfig
@@ -23,7 +25,7 @@ from profiling.training.escape import GO_ON, InterruptedTrainingError
 from profiling.training.fit import FitResult, fit_bank
 from profiling.training.outcome import VALIDATION, folds_of, head_folder, write_config, write_rows
 from profiling.training.precheck import label_column, labels_of
-from profiling.training.rows import RunRows, TaskRows, training_rows
+from profiling.training.rows import RunRows, TaskRows, layers_of, training_rows
 
 #: Protocol -> how it is said to people.
 _SPLITS = {
@@ -32,6 +34,51 @@ _SPLITS = {
     "loso": "leave one speaker out (loso)",
     "kfold": "k-fold over speakers",
 }
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What the heads of a bank have in common: the rows, their answers, and who trains on which.
+
+    Attributes:
+        rows: backbone, store and rows; ``rows.layers`` are the columns that come in.
+        protocol: the folds over the training rows.
+        labels: the classes in the order of the outputs; empty for regression.
+    """
+
+    rows: RunRows
+    protocol: Protocol
+    labels: list[str]
+
+    @property
+    def train(self) -> TaskRows:
+        """The rows of the training corpora."""
+        return training_rows(self.rows)
+
+    @property
+    def folds(self) -> list[Fold]:
+        """Every fold that gets a head, the final one last."""
+        return folds_of(self.protocol)
+
+    @property
+    def columns(self) -> tuple[tuple[str, int], ...]:
+        """(layer, dim) in the order of the columns."""
+        return tuple((layer, self.rows.backbone.layers[layer]) for layer in self.rows.layers)
+
+
+def open_stream(config: RunConfig, rows: RunRows, say: Say) -> Stream:
+    """Divides the rows into folds and says so; held-out rows are not looked at.
+
+    Raises:
+        SplitError: a protocol that cannot be kept.
+    """
+    train = training_rows(rows)
+    protocol = make_protocol(train.table, config.split, label_column(config.task))
+    labels = labels_of(config.task, train.table)
+    say(_protocol_line(protocol, train))
+    if train.dropped:
+        say("left out: " + ", ".join(f"{reason} {count}" for reason, count in train.dropped.items()))
+    return Stream(rows, protocol, labels)
 
 
 def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[str, Any]:
@@ -50,36 +97,61 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
         SplitError: a protocol that cannot be kept.
         InterruptedTrainingError: Ctrl-C; the folder then holds no result.
     """
-    train = training_rows(rows)
-    protocol = make_protocol(train.table, config.split, label_column(config.task))
-    labels = labels_of(config.task, train.table)
-    say(_protocol_line(protocol, train))
-    if train.dropped:
-        say("left out: " + ", ".join(f"{reason} {count}" for reason, count in train.dropped.items()))
-    folds = folds_of(protocol)
-    bank = Bank(specs_of(config, rows, labels, len(folds)), _stream(rows))
-    fit = fit_bank(bank, _bank_data(config, train, folds, labels), config.trainer, folder)
+    stream = open_stream(config, rows, say)
+    bank = Bank(specs_of(config, stream), stream.columns)
+    fit = fit_bank(bank, bank_data(config, stream), config.trainer, folder)
     if fit.status == "interrupted":
         raise InterruptedTrainingError(f"interrupted in epoch {fit.epochs}: {GO_ON}")
+    heads = [(bank.specs[i], head_state(bank, i)) for i in range(len(bank.specs))]
+    return write_run(folder, config, stream, heads, fit)
+
+
+def write_run(
+    folder: Path,
+    config: RunConfig,
+    stream: Stream,
+    heads: Sequence[tuple[HeadSpec, Mapping[str, Tensor]]],
+    fit: FitResult,
+) -> dict[str, Any]:
+    """Writes a trained run, ``validation.json`` last.
+
+    Args:
+        folder: the run folder.
+        config: the resolved configuration.
+        stream: what it was trained on.
+        heads: spec and tensors of the head of every fold, in the order of ``stream.folds``.
+        fit: how their training ended.
+
+    Returns:
+        The content of ``validation.json``.
+    """
     write_config(folder, config)
-    write_rows(folder, train.table, folds)
-    _write_heads(folder, config, rows, protocol, bank)
-    validation = {
-        "task": config.task.name,
-        "score_name": fit.score,
-        "score": mean_score(fit),
-        "status": "diverged" if diverged(fit) else "finished",
-        "heads": [asdict(head) | {"fold": fold.name} for head, fold in zip(fit.heads, folds, strict=True)],
-        "epochs": fit.epochs,
-        "signature": run_signature(config, rows),
-    }
+    write_rows(folder, stream.train.table, stream.folds)
+    _write_heads(folder, config, stream, heads)
+    validation = validation_of(config, stream, fit)
     write_json(folder / VALIDATION, validation)  # last: a folder with it holds a whole trained run
     return validation
 
 
-def specs_of(config: RunConfig, rows: RunRows, labels: list[str], folds: int) -> list[HeadSpec]:
-    """One head per fold, alike but for the fold."""
-    return [head_spec(config.head, _stream(rows), labels, fold) for fold in range(folds)]
+def validation_of(config: RunConfig, stream: Stream, fit: FitResult) -> dict[str, Any]:
+    """The content of ``validation.json``."""
+    heads = zip(fit.heads, stream.folds, strict=True)
+    return {
+        "task": config.task.name,
+        "score_name": fit.score,
+        "score": mean_score(fit),
+        "status": "diverged" if diverged(fit) else "finished",
+        "heads": [asdict(head) | {"fold": fold.name} for head, fold in heads],
+        "epochs": fit.epochs,
+        "signature": run_signature(config, stream.rows),
+    }
+
+
+def specs_of(config: RunConfig, stream: Stream) -> list[HeadSpec]:
+    """One head per fold, alike but for the fold; its layers are among the stream's."""
+    chosen = layers_of(config, stream.rows.backbone)
+    layers = [(layer, dim) for layer, dim in stream.columns if layer in chosen]
+    return [head_spec(config.head, layers, stream.labels, fold) for fold in range(len(stream.folds))]
 
 
 def diverged(fit: FitResult) -> bool:
@@ -94,13 +166,11 @@ def mean_score(fit: FitResult) -> float | None:
     return None if diverged(fit) or len(known) < len(scores) else float(np.mean(known))
 
 
-def _stream(rows: RunRows) -> tuple[tuple[str, int], ...]:
-    return tuple((layer, rows.backbone.layers[layer]) for layer in rows.layers)
-
-
-def _bank_data(config: RunConfig, train: TaskRows, folds: list[Fold], labels: list[str]) -> BankData:
-    masks = {part: np.stack([fold.parts()[part] for fold in folds]) for part in ("train", "val")}
-    return BankData(train.view, _targets(train, labels), masks["train"], masks["val"], config.data)
+def bank_data(config: RunConfig, stream: Stream) -> BankData:
+    """Features, targets and fold masks of a bank over the stream."""
+    masks = {part: np.stack([fold.parts()[part] for fold in stream.folds]) for part in ("train", "val")}
+    train = stream.train
+    return BankData(train.view, _targets(train, stream.labels), masks["train"], masks["val"], config.data)
 
 
 def _targets(train: TaskRows, labels: list[str]) -> NDArray[Any]:
@@ -120,10 +190,14 @@ def _protocol_line(protocol: Protocol, train: TaskRows) -> str:
     )
 
 
-def _write_heads(folder: Path, config: RunConfig, rows: RunRows, protocol: Protocol, bank: Bank) -> None:
-    train = training_rows(rows)
-    seen = Seen.of(train.table["speaker_id"].dropna().unique(), train.table["audio_sha256"])
-    shared = profiler_facts(config, rows, protocol, list(bank.labels))
-    for index, fold in enumerate(folds_of(protocol)):
-        spec = ProfilerSpec(head=bank.specs[index], **shared)
-        write_bundle(head_folder(folder, fold.name), spec, head_state(bank, index), seen)
+def _write_heads(
+    folder: Path,
+    config: RunConfig,
+    stream: Stream,
+    heads: Sequence[tuple[HeadSpec, Mapping[str, Tensor]]],
+) -> None:
+    table = stream.train.table
+    seen = Seen.of(table["speaker_id"].dropna().unique(), table["audio_sha256"])
+    shared = profiler_facts(config, stream.rows, stream.protocol, stream.labels)
+    for fold, (spec, state) in zip(stream.folds, heads, strict=True):
+        write_bundle(head_folder(folder, fold.name), ProfilerSpec(head=spec, **shared), state, seen)
