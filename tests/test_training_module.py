@@ -25,7 +25,7 @@ from profiling.heads.scaler import Matrix
 from profiling.heads.spec import HeadSpec
 from profiling.training import placement
 from profiling.training.data import BankData
-from profiling.training.fit import FitResult, fit_bank, training_device
+from profiling.training.fit import FitResult, fit_bank, loggers, training_device
 from profiling.training.module import head_mae, head_uar
 
 ROWS, DIM = 400, 6
@@ -55,7 +55,7 @@ def fit(
         targets = CLASSES if specs[0].labels else YEARS
     bank = Bank(specs, specs[0].layers)
     data = BankData(source or Matrix(FEATURES), targets, ~VAL[:folds], VAL[:folds], DataConfig(batch_size=32))
-    return bank, fit_bank(bank, data, trainer, folder, **options)
+    return bank, fit_bank(bank, data, trainer, loggers(trainer, folder / "logs"), **options)
 
 
 def curves(folder: Path) -> list[dict[str, str]]:
@@ -185,11 +185,12 @@ from profiling.heads.bank import Bank
 from profiling.heads.scaler import Matrix
 from profiling.heads.spec import HeadSpec
 from profiling.training.data import BankData
-from profiling.training.fit import fit_bank
+from profiling.training.fit import fit_bank, loggers
 bank = Bank([HeadSpec("linear", (("pool", 3),), labels=("a", "b"))], (("pool", 3),))
 folds = np.arange(40)[None] < 30
 data = BankData(Matrix(np.eye(40, 3, dtype=np.float32)), np.arange(40) % 2, folds, ~folds, DataConfig())
-fit_bank(bank, data, TrainerConfig(max_epochs=2, device="cpu"), Path(sys.argv[1]))
+trainer = TrainerConfig(max_epochs=2, device="cpu")
+fit_bank(bank, data, trainer, loggers(trainer, Path(sys.argv[1])))
 """
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(

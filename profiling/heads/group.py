@@ -79,6 +79,17 @@ class Group(nn.Module):
             tensors[f"maps.{level}.bias"] = bias[position]
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
+    def generator_states(self) -> list[Tensor]:
+        """The states of the heads' generators, uint8 on the CPU; none before the first draw."""
+        return [generator.get_state() for generator in self._generators]
+
+    def restore_generators(self, states: Sequence[Tensor]) -> None:
+        """Goes on drawing where :meth:`generator_states` was taken."""
+        device = self.members.device
+        self._generators = [torch.Generator(device) for _ in states]
+        for generator, state in zip(self._generators, states, strict=True):
+            generator.set_state(state)
+
     def _own(self, features: Tensor) -> Tensor:
         if len(self.columns) == 1:
             return features[:, self.columns[0]]

@@ -23,6 +23,7 @@ class Best:
         epoch: (heads,) its epoch, from 1; 0 before the first.
         epochs: (heads,) epochs a head was trained.
         stale: (heads,) epochs since the best one.
+        kept: for every group of the bank, its parameters with each head's as they were in its best epoch.
     """
 
     def __init__(self, bank: Bank, patience: int) -> None:
@@ -33,7 +34,7 @@ class Best:
         self.epoch = torch.zeros(heads, dtype=torch.int64, device=device)
         self.epochs = torch.zeros(heads, dtype=torch.int64, device=device)
         self.stale = torch.zeros(heads, dtype=torch.int64, device=device)
-        self._kept = [[p.detach().clone() for p in group.parameters()] for group in bank.groups()]
+        self.kept = [[p.detach().clone() for p in group.parameters()] for group in bank.groups()]
 
     def observe(self, epoch: int, scores: Tensor) -> None:
         """Takes one epoch's scores; freezes heads that ran out of patience or whose score is not a number.
@@ -57,7 +58,7 @@ class Best:
     def restore(self) -> None:
         """Puts every head's best parameters back; a diverged head without any gets its initial ones."""
         known = (self.epoch > 0) | self.bank.diverged
-        for group, kept in zip(self.bank.groups(), self._kept, strict=True):
+        for group, kept in zip(self.bank.groups(), self.kept, strict=True):
             index = known[group.members].nonzero().squeeze(1)
             for parameter, saved in zip(group.parameters(), kept, strict=True):
                 parameter[index] = saved[index]
@@ -73,7 +74,7 @@ class Best:
         return scores > self.score if self._larger else scores < self.score
 
     def _keep(self, better: Tensor) -> None:
-        for group, kept in zip(self.bank.groups(), self._kept, strict=True):
+        for group, kept in zip(self.bank.groups(), self.kept, strict=True):
             index = better[group.members].nonzero().squeeze(1)
             for parameter, saved in zip(group.parameters(), kept, strict=True):
                 saved[index] = parameter.detach()[index]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,17 +64,24 @@ class FitResult:
 
 
 def fit_bank(
-    bank: Bank, data: BankData, config: TrainerConfig, run_folder: Path, *, force_progress: bool = False
+    bank: Bank,
+    data: BankData,
+    config: TrainerConfig,
+    logs: Sequence[Logger],
+    callbacks: Sequence[pl.Callback] = (),
+    *,
+    force_progress: bool = False,
 ) -> FitResult:
     """Fits statistics on train rows, trains, and leaves every head at its best validated epoch.
 
-    The bank is on the CPU and in evaluation mode afterwards. Curves are in ``<run_folder>/logs``.
+    The bank is on the CPU and in evaluation mode afterwards.
 
     Args:
         bank: changed in place.
         data: features, targets and folds.
         config: ``trainer.*``.
-        run_folder: where the logs go.
+        logs: where the curves go, see :func:`loggers`.
+        callbacks: Lightning's, beyond our own.
         force_progress: show the bar even where stderr is no terminal.
 
     Raises:
@@ -91,8 +98,8 @@ def fit_bank(
     data.device = device
     interruption = Interruption()
     with interruption, quiet_lightning(), deterministic(), closing(progress) if progress else nullcontext():
-        callbacks = [interruption, *([progress] if progress else [])]
-        trainer = build_trainer(config, device, loggers(config, run_folder / "logs"), callbacks)
+        own = [interruption, *([progress] if progress else [])]
+        trainer = build_trainer(config, device, logs, [*callbacks, *own])
         trainer.fit(module, datamodule=data)
     module.best.restore()
     bank.cpu().eval()
@@ -101,14 +108,14 @@ def fit_bank(
 
 
 def build_trainer(
-    config: TrainerConfig, device: torch.device, logs: list[Logger], callbacks: list[pl.Callback]
+    config: TrainerConfig, device: torch.device, logs: Sequence[Logger], callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     """A trainer that trains and validates, and nothing else."""
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1 if device.index is None else [device.index],
         max_epochs=config.max_epochs,
-        logger=logs,
+        logger=list(logs),
         callbacks=callbacks,
         log_every_n_steps=1,
         num_sanity_val_steps=0,

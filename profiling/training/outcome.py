@@ -2,6 +2,7 @@
 
 - ``config.yaml``: the resolved configuration
 - ``rows.parquet``: task rows of the training corpora, with the part of each in every fold
+- ``logs/``: learning curves
 - ``heads/<fold>/``: one bundle per fold; the final head among them
 - ``validation.json``: validation scores, the only ones a selection may read
 - ``metrics.json``, ``predictions.parquet``, ``report.md``, ``bundle/``: once test and held-out are opened
@@ -24,6 +25,7 @@ from profiling.errors import BundleError, ConfigError
 from profiling.provenance import atomic_write, read_json
 
 CONFIG, ROWS, HEADS, VALIDATION = "config.yaml", "rows.parquet", "heads", "validation.json"
+LOGS = "logs"
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 _PART_PREFIX = "part:"
 

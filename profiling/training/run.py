@@ -22,8 +22,8 @@ from profiling.provenance import write_json
 from profiling.training.data import BankData
 from profiling.training.describe import profiler_facts, run_signature
 from profiling.training.escape import GO_ON, InterruptedTrainingError
-from profiling.training.fit import FitResult, fit_bank
-from profiling.training.outcome import VALIDATION, folds_of, head_folder, write_config, write_rows
+from profiling.training.fit import FitResult, fit_bank, loggers
+from profiling.training.outcome import LOGS, VALIDATION, folds_of, head_folder, write_config, write_rows
 from profiling.training.precheck import label_column, labels_of
 from profiling.training.rows import RunRows, TaskRows, layers_of, training_rows
 
@@ -99,7 +99,7 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
     """
     stream = open_stream(config, rows, say)
     bank = Bank(specs_of(config, stream), stream.columns)
-    fit = fit_bank(bank, bank_data(config, stream), config.trainer, folder)
+    fit = fit_bank(bank, bank_data(config, stream), config.trainer, loggers(config.trainer, folder / LOGS))
     if fit.status == "interrupted":
         raise InterruptedTrainingError(f"interrupted in epoch {fit.epochs}: {GO_ON}")
     heads = [(bank.specs[i], head_state(bank, i)) for i in range(len(bank.specs))]
