@@ -72,10 +72,12 @@ class BackboneConfig:
 
 @dataclass
 class AudioConfig:
-    """The duration policy, part of the feature key."""
+    """What the backbone hears, part of the feature key."""
 
     max_duration_s: float = 30.0  # above: the duration-weighted average of equal windows, flagged windowed
     channel: str = "mix"  # mix (mean of the channels) | 0 | 1 | ...
+    # Steps in order, such as [telephone,noise:10]; see profiling/perturbations.py. Empty: as recorded.
+    perturb: list[str] = field(default_factory=list)
 
 
 @dataclass

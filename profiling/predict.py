@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from profiling.audio import Audio, check_duration, load_audio
+from profiling.audio import Audio, check_duration, load_heard
 from profiling.backbones.build import build_backbone
 from profiling.backbones.protocol import SAMPLE_RATE_HZ, Backbone
 from profiling.bundle import Bundle, read_bundle
@@ -43,7 +43,7 @@ class Answer:
         value: the number, in ``unit``; None for classification.
         unit: of ``value``, such as ``years``.
         duration_s: of the recording, in seconds.
-        flags: ``windowed``, ``upsampled``, ``clipped``, ...
+        flags: ``windowed``, ``upsampled``, ``clipped``, ``perturbed`` (as the head's training data were), ...
         backbone: name and what stands behind it, such as ``native_mini (untrained)``.
         profiler: signature of the bundle that answered.
         error: why there is no answer; None otherwise.
@@ -73,7 +73,7 @@ class Profiler:
         bundle: the head and what it was trained on.
         backbone: computes its features.
         layers: those its head reads, in the order of its columns.
-        audio: channel and long-audio rules.
+        audio: channel and long-audio rules, and what every recording goes through before the backbone.
     """
 
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
@@ -108,7 +108,7 @@ class Profiler:
         Raises:
             AudioError: it cannot be used.
         """
-        audio = load_audio(Path(path), channel=self.audio.channel)
+        audio = load_heard(Path(path), self.audio)
         return self.answer(str(path), audio, layer_vectors(self.backbone, audio, self.layers, self.audio))
 
     def answers(self, paths: Iterable[str | Path]) -> Iterator[Answer]:
@@ -135,7 +135,7 @@ class Profiler:
             path,
             self.task,
             duration_s=round(audio.duration_s, 3),
-            flags=(*audio.flags, *windowed),
+            flags=(*audio.flags, *windowed, *(("perturbed",) if self.audio.perturb else ())),
             backbone=f"{self.backbone.name} ({self.backbone.training})",
             profiler=self.bundle.signature[:16],
         )
@@ -216,7 +216,7 @@ def _alike(profilers: Sequence[Profiler]) -> list[list[Profiler]]:
     groups: dict[tuple[object, ...], list[Profiler]] = {}
     for profiler in profilers:
         rules = profiler.audio
-        key = (id(profiler.backbone), rules.channel, rules.max_duration_s)
+        key = (id(profiler.backbone), rules.channel, rules.max_duration_s, *rules.perturb)
         groups.setdefault(key, []).append(profiler)
     return list(groups.values())
 
@@ -225,7 +225,7 @@ def _together(group: Sequence[Profiler], path: str) -> list[Answer]:
     first = group[0]
     layers = [name for name in first.backbone.layers if any(name in one.layers for one in group)]
     try:
-        audio = load_audio(Path(path), channel=first.audio.channel)
+        audio = load_heard(Path(path), first.audio)
         vectors = layer_vectors(first.backbone, audio, layers, first.audio)
     except AudioError as error:
         return [Answer(path, one.task, error=str(error), profiler=one.bundle.signature[:16]) for one in group]

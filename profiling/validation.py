@@ -8,6 +8,7 @@ from typing import Any
 
 from profiling.config import RunConfig, parse_layers
 from profiling.errors import ConfigError, did_you_mean
+from profiling.perturbations import parse_perturbations
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone.name": ("ecapa2", "native", "native_mini", "spectral_stats"),
@@ -58,6 +59,7 @@ def validate(config: RunConfig) -> None:
         ConfigError: names the key, the value and the valid ones.
     """
     parse_layers(config.features.layers)
+    parse_perturbations(config.audio.perturb)
     for key, valid in _CHOICES.items():
         value = _get(config, key)
         if value not in valid:

@@ -48,7 +48,7 @@ def test_a_bundle_says_what_an_answer_depends_on(lab: Lab) -> None:
     assert signature(spec.feature_key) == result["environment"]["feature_key"]
     assert spec.backbone["name"] == "spectral_stats"
     assert spec.backbone_training == "signal"
-    assert spec.audio == {"max_duration_s": 30.0, "channel": "mix"}
+    assert spec.audio == {"max_duration_s": 30.0, "channel": "mix", "perturb": []}
     assert spec.metrics == result["scores"]
     assert spec.train["signature"] == result["environment"]["signature"]
     assert spec.provenance["packages"]["torch"]

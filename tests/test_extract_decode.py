@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from profiling.audio import Audio
+from profiling.config import AudioConfig
 from profiling.errors import AudioError
 from profiling.features import decode
 from profiling.features.decode import DecodeAhead, Decoded, Utterance
@@ -28,7 +29,7 @@ class Memory:
         self.excess: list[list[float]] = []
         self._lock = threading.Lock()
 
-    def load(self, path: Path, start: int, end: int, channel: str) -> Audio:
+    def load(self, path: Path, rules: AudioConfig, start: int, end: int) -> Audio:
         number = int(path.stem)
         with self._lock:
             self.alive[number] = self.seconds[number]
@@ -58,7 +59,7 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
     monkeypatch: pytest.MonkeyPatch, seconds: list[float], known: bool
 ) -> None:
     memory = Memory(seconds)
-    monkeypatch.setattr(decode, "load_audio", memory.load)
+    monkeypatch.setattr(decode, "load_heard", memory.load)
     monkeypatch.setattr(
         decode, "probe_duration", lambda path: (int(seconds[int(path.stem)] * 16_000), 16_000)
     )
@@ -68,7 +69,7 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
         dict(enumerate(seconds)) if known else {},
         workers=3,
         limit_s=LIMIT_S,
-        channel="mix",
+        rules=AudioConfig(),
     )
     order: list[int] = []
     held: list[Decoded] = []
@@ -88,9 +89,14 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
 
 def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory([0.1] * 30)
-    monkeypatch.setattr(decode, "load_audio", memory.load)
+    monkeypatch.setattr(decode, "load_heard", memory.load)
     ahead = DecodeAhead(
-        memory.utterances(), range(30), dict.fromkeys(range(30), 0.1), workers=2, limit_s=99.0, channel="mix"
+        memory.utterances(),
+        range(30),
+        dict.fromkeys(range(30), 0.1),
+        workers=2,
+        limit_s=99.0,
+        rules=AudioConfig(),
     )
     waiting = iter(ahead)
     next(waiting)
@@ -104,14 +110,14 @@ def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_failures_cost_no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory([-1.0] * 50)
-    monkeypatch.setattr(decode, "load_audio", memory.load)
+    monkeypatch.setattr(decode, "load_heard", memory.load)
     ahead = DecodeAhead(
         memory.utterances(),
         range(50),
         dict.fromkeys(range(50), 3.0),
         workers=2,
         limit_s=LIMIT_S,
-        channel="mix",
+        rules=AudioConfig(),
     )
     found = list(ahead)
     assert len(found) == 50

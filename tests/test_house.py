@@ -17,7 +17,7 @@ PACKAGE = ROOT / "profiling"
 #: DESIGN: data flows one way; a module imports only from rooms that stand before its own.
 ROOMS = (
     ("errors", "provenance", "resources"),
-    ("config",),
+    ("config", "perturbations"),
     ("validation",),
     ("labels",),
     ("audio",),

@@ -1,9 +1,21 @@
 """Recordings in, mono float32 waveforms at 16 kHz out, with the hash of the very bytes that were decoded.
 
-path -> bytes + sha256 -> container check -> decode -> span -> channel rule -> checks -> 16 kHz
+path -> bytes + sha256 -> container check -> decode -> span -> channel rule -> checks -> 16 kHz -> perturbations
 """
 
 from profiling.audio.files import Stamp, hash_file
+from profiling.audio.heard import load_heard
 from profiling.audio.loader import SAMPLE_RATE_HZ, Audio, check_duration, load_audio, probe_duration
+from profiling.audio.perturb import perturbed
 
-__all__ = ["SAMPLE_RATE_HZ", "Audio", "Stamp", "check_duration", "hash_file", "load_audio", "probe_duration"]
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "Audio",
+    "Stamp",
+    "check_duration",
+    "hash_file",
+    "load_audio",
+    "load_heard",
+    "perturbed",
+    "probe_duration",
+]

@@ -88,6 +88,8 @@ def _described(info: StoreInfo) -> list[str]:
         f"  {layers}",
         f"  {facts}, {info.created}",
     ]
+    if info.perturb:
+        lines.insert(1, f"  perturbed copies: {', then '.join(info.perturb)}")
     return lines + [f"  PROBLEM {problem}" for problem in info.problems]
 
 

@@ -37,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
     for profiler in profilers:
         backbone = profiler.backbone
         say(f"{profiler.task}: {backbone.name}, {TRAINING_NOTES[backbone.training]}")
+        if steps := profiler.audio.perturb:
+            say(f"{profiler.task}: trained on recordings after {', '.join(steps)}; yours go through the same")
     failed = 0
     for given in answers_of(profilers, arguments.recordings):
         failed += given.error is not None

@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiling.audio import Audio, load_audio, probe_duration
+from profiling.audio import Audio, load_heard, probe_duration
+from profiling.config import AudioConfig
 from profiling.errors import AudioError
 
 #: Sums of seconds come back to zero only this closely.
@@ -56,7 +57,7 @@ class DecodeAhead:
         durations_s: known durations by index; unknown ones may be missing.
         workers: threads.
         limit_s: seconds of audio decoded or being decoded at any time (one utterance always may).
-        channel: which channel, see ``AudioConfig``.
+        rules: which channel, which perturbations.
     """
 
     def __init__(
@@ -67,14 +68,14 @@ class DecodeAhead:
         *,
         workers: int,
         limit_s: float,
-        channel: str,
+        rules: AudioConfig,
     ) -> None:
         self._utterances = utterances
         self._todo = deque(todo)
         self._durations_s = dict(durations_s)
         self._workers = workers
         self._limit_s = limit_s
-        self._channel = channel
+        self._rules = rules
         self._in_flight_s = 0.0
 
     def release(self, seconds: float) -> None:
@@ -106,7 +107,7 @@ class DecodeAhead:
             index = self._todo.popleft()
             self._in_flight_s += hint
             asked = self._utterances[index]
-            future = submit(load_audio, asked.path, asked.start_sample, asked.end_sample, self._channel)
+            future = submit(load_heard, asked.path, self._rules, asked.start_sample, asked.end_sample)
             running.append((index, hint, future))
 
     def _expected_s(self, index: int) -> float:

@@ -225,5 +225,5 @@ def _decode_ahead(config: RunConfig, plan: Plan) -> DecodeAhead:
         plan.durations_s,
         workers=config.extract.workers,
         limit_s=config.extract.seconds_in_flight,
-        channel=config.audio.channel,
+        rules=config.audio,
     )

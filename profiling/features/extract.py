@@ -20,6 +20,7 @@ from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import update_quarantine
 from profiling.features.store import FeatureKey, FeatureStore
 from profiling.features.windows import max_window_samples
+from profiling.perturbations import RULES_VERSION, parse_perturbations
 
 __all__ = [
     "Extraction",
@@ -41,10 +42,19 @@ def feature_key(backbone: Backbone, audio: AudioConfig, store: StoreConfig) -> F
             "mono": "mean of the channels, float64" if audio.channel == "mix" else f"channel {audio.channel}",
             "long_audio": "duration-weighted mean of equal windows",
             "max_duration_s": float(audio.max_duration_s),
+            **_perturbations(audio),
         },
         precision=backbone.precision,
         dtype=cast(StoredType, store.dtype),  # FeatureKey refuses any other
     )
+
+
+def _perturbations(audio: AudioConfig) -> dict[str, object]:
+    """Nothing where nothing is perturbed: such keys are what they were before there were perturbations."""
+    if not audio.perturb:
+        return {}
+    steps = [str(step) for step in parse_perturbations(audio.perturb)]
+    return {"perturb": steps, "perturb_rules": RULES_VERSION}
 
 
 def set_up(backbone: Backbone, layers: Sequence[str], config: RunConfig) -> Setup:

@@ -94,6 +94,12 @@ class FeatureKey:
         return f"{self.name}-{self.sha256[:16]}"
 
 
+def perturbations_of(key: FeatureKey) -> tuple[str, ...]:
+    """The steps every recording went through before the backbone heard it; empty for recordings as they are."""
+    steps = key.front_end.get("perturb", ())
+    return tuple(map(str, steps)) if isinstance(steps, (list, tuple)) else ()
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}

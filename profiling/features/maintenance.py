@@ -13,7 +13,7 @@ from profiling.features import quarantine, spec
 from profiling.features.catalog import Catalog, list_shards
 from profiling.features.compact import COMPACT_SHARD_BYTES, Compaction, compact
 from profiling.features.index import RowIndex
-from profiling.features.key import KeyArray, RowKey, pack_keys
+from profiling.features.key import KeyArray, RowKey, pack_keys, perturbations_of
 from profiling.features.rewrite import rewrite
 from profiling.features.shard import DamagedShardError, Shard, open_shard
 from profiling.features.spec import Spec, read_spec
@@ -43,6 +43,7 @@ class StoreInfo:
     Attributes:
         folder: of the store.
         backbone, training, precision, dtype, created: of ``spec.json``; empty if that is damaged.
+        perturb: steps that every recording went through, empty for recordings as they are.
         rows: layer -> rows that have it.
         shards: files that can be read.
         num_bytes: size of everything in the folder.
@@ -55,6 +56,7 @@ class StoreInfo:
     precision: str = ""
     dtype: str = ""
     created: str = ""
+    perturb: Sequence[str] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
     shards: int = 0
     num_bytes: int = 0
@@ -84,6 +86,7 @@ def _info(folder: Path) -> StoreInfo:
         precision=found.key.precision,
         dtype=found.key.dtype,
         created=found.created,
+        perturb=perturbations_of(found.key),
         rows={label: count for label, count in rows.items() if count},
         shards=len(shards),
         num_bytes=num_bytes,

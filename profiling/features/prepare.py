@@ -95,6 +95,8 @@ def prepare_features(
         InterruptedExtractionError: Ctrl-C; says how to go on.
         TooManyFailuresError: the quarantine is over its budget.
     """
+    if config.audio.perturb:
+        say(f"every recording goes through {', then '.join(config.audio.perturb)}: features of their own")
     setup = set_up(backbone, layers, config)
     plan = plan_extraction(setup, utterances)
     if len(plan.todo) >= _FORECAST_FROM:
