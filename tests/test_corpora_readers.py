@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import soundfile as sf
 import yaml
 
 from profiling.corpora.cards import GRADES, card_names, official_speakers, read_card
-from profiling.corpora.manifest import COLUMNS, check_manifest
+from profiling.corpora.manifest import COLUMNS, LABEL_COLUMNS, check_manifest
 from profiling.corpora.reading import read_corpora, read_corpus, reader_names
+from profiling.corpora.verify import verify_manifest
 from profiling.errors import LabelError, ManifestError
 from profiling.labels import EMOTIONS, GENDERS
 from profiling.provenance import signature
+from profiling.scales import DIMENSIONS
+from tests.miniatures import emodb, nemo, speechocean762
+from tests.miniatures.facts import Facts, find_miniature
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +27,10 @@ def touch(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"not decoded here")
+
+
+#: Grade -> sources a card of that grade has to name.
+SOURCES = {"checked on real files": 1, "on two public sources": 2, "on one": 1}
 
 
 def write_csv(folder: Path, text: str, name: str = "manifest.csv") -> Path:
@@ -38,65 +46,93 @@ def mini_csv(folder: Path) -> Path:
     )
 
 
-def mini_folder(folder: Path) -> Path:
-    touch(folder, "happy/001.wav", "sad/002.flac", "sad/notes.txt", ".hidden/003.wav")
-    return folder
+#: Columns of a miniature's row that are compared; those its facts do not name have to be missing.
+SHOWN = ("speaker_id", "text_id", "language", "split", "session", *LABEL_COLUMNS)
+FORMATS = "none"  # the grade of a reader of a user's own data
 
 
-def mini_emodb(folder: Path) -> Path:
-    touch(folder, "wav/03a01Fa.wav", "wav/08b02W.wav", "lablaut/03a01Fa.lablaut")
-    return folder
-
-
-def mini_nemo(folder: Path) -> Path:
-    touch(folder, "samples/EB0_anger_1.wav", "samples/KS0_surprised_90.wav")
-    rows = [
-        "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage",
-        'EB0_anger_1.wav\tanger\t"Lubię czytać.\tlubię czytać\t        EB0\tfemale\t27',
-        "KS0_surprised_90.wav\tsurprised\tNie.\tnie\t        KS0\tmale\t23",
-    ]
-    write_csv(folder, "\n".join(rows) + "\n", "data.tsv")
-    return folder
-
-
-def mini_speechocean762(folder: Path) -> Path:
-    touch(folder, "WAVE/SPEAKER0001/000010011.WAV", "WAVE/SPEAKER0003/000030012.WAV")
-    parts = (("train", "0001", "000010011", "m", 6), ("test", "0003", "000030012", "f", 43))
-    for part, speaker, utterance, sex, age in parts:
-        file = f"WAVE/SPEAKER{speaker}/{utterance}.WAV"
-        lists = {"wav.scp": f"{utterance}\t{file}", "utt2spk": f"{utterance}\t{speaker}"}
-        lists |= {"spk2gender": f"{speaker} {sex}", "spk2age": f"{speaker}\t{age}"}
-        for name, line in lists.items():
-            write_csv(folder / part, line + "\n", name)
-    return folder
-
-
-#: reader -> miniature, and the columns of its first row as the manifest should have them.
-SHOWN = ["utt_id", "speaker_id", "text_id", "language", "split", "gender", "age_years", "emotion"]
-MINIATURES: dict[str, tuple[Callable[[Path], Path], list[object]]] = {
-    "csv": (mini_csv, ["mini/001", "mini/01", None, None, None, "female", 31.0, "angry"]),
-    "folder": (mini_folder, ["mini/001", None, None, None, None, None, None, "happy"]),
-    "emodb": (mini_emodb, ["emodb/03a01Fa", "emodb/03", "a01", "de", None, "male", 31.0, "happy"]),
-    "nemo": (mini_nemo, ["nemo/EB0_anger_1", "nemo/EB0", "1", "pl", None, "female", 27.0, "angry"]),
-    "speechocean762": (
-        mini_speechocean762,
-        ["speechocean762/000010011", "speechocean762/0001", None, "en", "train", "male", 6.0, None],
-    ),
-}
+@pytest.fixture
+def miniature(name: str, tmp_path: Path) -> tuple[Path, str, Facts]:
+    """The folder of a reader's miniature, how a command names it, and what is known of it."""
+    mini = find_miniature(name)
+    folder = tmp_path / "mini"
+    folder.mkdir()
+    return folder, f"{name}:{mini.build(folder)}", mini.FACTS
 
 
 @pytest.mark.parametrize("name", reader_names())
-def test_every_reader_reads_its_miniature(name: str, tmp_path: Path) -> None:
-    assert name in MINIATURES, f"the reader {name} has no miniature in this test"
-    build, first = MINIATURES[name]
-    table = read_corpus(f"{name}:{build(tmp_path / 'mini')}", {})
+def test_every_reader_reads_its_miniature(name: str, miniature: tuple[Path, str, Facts]) -> None:
+    _, spec, facts = miniature
+    table = read_corpus(spec, {})
     assert list(table.columns) == list(COLUMNS)
-    assert len(table) == 2
+    assert len(table) == facts.rows
     check_manifest(table, name)
-    row = table.iloc[0][SHOWN]
-    assert [None if pd.isna(value) else value for value in row] == first
-    assert all(Path(path).is_file() and Path(path).is_absolute() for path in table["path"])
-    assert table.attrs["dropped"] == {}
+    row = table.set_index("utt_id").loc[str(facts.row["utt_id"])]
+    said = {column: None if pd.isna(row[column]) else row[column] for column in SHOWN}
+    assert said == {column: facts.row.get(column) for column in SHOWN} | {
+        column: pytest.approx(facts.row[column], abs=1e-9) for column in DIMENSIONS if column in facts.row
+    }
+    assert set(facts.row) <= {"utt_id", *SHOWN}
+    assert table.attrs["dropped"] == dict(facts.dropped)
+
+
+@pytest.mark.parametrize("name", reader_names())
+def test_every_recording_of_a_miniature_decodes(name: str, miniature: tuple[Path, str, Facts]) -> None:
+    _, spec, facts = miniature
+    table = read_corpus(spec, {})
+    problems = verify_manifest(table, "decode")
+    assert sorted(problems["utt_id"]) == sorted(facts.missing), problems["reason"].tolist()
+    here = table[~table["utt_id"].isin(facts.missing)]
+    assert any(probe_channels(Path(path)) == 2 for path in here["path"]), "no stereo recording among them"
+
+
+def probe_channels(path: Path) -> int:
+    try:
+        return int(sf.info(str(path)).channels)
+    except sf.LibsndfileError:  # a film
+        av = pytest.importorskip("av")
+        with av.open(str(path)) as film:
+            return int(film.streams.audio[0].codec_context.channels)
+
+
+@pytest.mark.parametrize("name", reader_names())
+def test_files_of_other_purposes_change_nothing(name: str, miniature: tuple[Path, str, Facts]) -> None:
+    folder, spec, facts = miniature
+    before = read_corpus(spec, {})
+    beside = Path(before[~before["utt_id"].isin(facts.missing)]["path"].iloc[0])
+    extras = (".DS_Store", f"._{beside.name}", "Thumbs.db", "readme.txt", f"{beside.stem}.lab", "plot.png")
+    touch(beside.parent, *extras)
+    touch(folder, ".DS_Store", "LICENSE", "about.pdf")
+    pd.testing.assert_frame_equal(read_corpus(spec, {}), before)
+
+
+ODD = [
+    (name, what) for name in reader_names() for what in find_miniature(name).FACTS.odd
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "what"), ODD)
+def test_what_is_odd_is_said(name: str, what: str, miniature: tuple[Path, str, Facts]) -> None:
+    folder, spec, facts = miniature
+    before, odd = read_corpus(spec, {}), facts.odd[what]
+    odd.change(folder)
+    if odd.error is not None:
+        with pytest.raises(odd.kind, match=odd.error) as caught:
+            read_corpus(spec, {})
+        assert "\n" not in str(caught.value)
+        return
+    after = read_corpus(spec, {})
+    assert after.attrs["dropped"] == {**facts.dropped, **odd.dropped}
+    if odd.rows is None:
+        pd.testing.assert_frame_equal(after.drop(columns="path"), before.drop(columns="path"))
+    else:
+        assert len(after) == odd.rows
+
+
+@pytest.mark.parametrize("name", reader_names())
+def test_every_miniature_has_its_odd_cases(name: str) -> None:
+    wanted = {"stray"} if read_card(name).grade == FORMATS else {"stray", "duplicate"}
+    assert wanted <= set(find_miniature(name).FACTS.odd)
 
 
 @pytest.mark.parametrize("name", reader_names())
@@ -110,9 +146,21 @@ def test_every_card_is_complete(name: str) -> None:
     card = read_card(name)
     assert card.grade in GRADES
     assert card.title and card.licence and card.citation and card.homepage and card.layout
-    assert set(card.labels.get("emotion", {}).values()) <= set(EMOTIONS)
-    assert set(card.labels.get("gender", {}).values()) <= set(GENDERS)
+    assert set(card.labels.get("emotion", {}).values()) <= {*EMOTIONS, None}
+    assert set(card.labels.get("votes", {}).values()) <= {*EMOTIONS, None}
+    assert set(card.labels.get("gender", {}).values()) <= {*GENDERS, None}
     assert name in reader_names(), "a card without a module of its name"
+    assert card.grade == FORMATS or len(card.sources) >= SOURCES[card.grade]
+    assert card.hours is None or card.hours > 0
+    card.rules()
+
+
+@pytest.mark.parametrize("name", [name for name in card_names() if read_card(name).grade != FORMATS])
+def test_a_card_says_which_labels_its_reader_fills(name: str, miniature: tuple[Path, str, Facts]) -> None:
+    card, table = read_card(name), read_corpus(miniature[1], {})
+    assert list(card.gives) == [column for column in LABEL_COLUMNS if table[column].notna().any()]
+    assert set(table["language"].dropna()) <= set(card.languages)
+    assert table["speaker_id"].notna().any()
 
 
 def test_a_users_own_card_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +208,8 @@ def test_a_path_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_name_without_a_path_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mini_emodb(tmp_path / "data" / "emodb")
-    mini_emodb(tmp_path / "other")
+    emodb.build(tmp_path / "data" / "emodb")
+    emodb.build(tmp_path / "other")
     monkeypatch.setenv("PROFILING_DATA", str(tmp_path / "data"))
     assert read_corpus("emodb", {})["path"][0].startswith(str(tmp_path / "data"))
     assert read_corpus("emodb", {"emodb": str(tmp_path / "other")})["path"][0].startswith(
@@ -232,7 +280,7 @@ def test_csv_names_repeated_in_sub_folders_take_their_path(tmp_path: Path) -> No
 def test_csv_reads_a_written_manifest_as_it_is(tmp_path: Path) -> None:
     from profiling.corpora.manifest import write_manifest
 
-    table = read_corpus(f"emodb:{mini_emodb(tmp_path / 'emodb')}", {})
+    table = read_corpus(f"emodb:{emodb.build(tmp_path / 'emodb')}", {})
     write_manifest(table, tmp_path / "any" / "m.csv")
     pd.testing.assert_frame_equal(read_corpus(f"csv:{tmp_path}/any/m.csv", {}), table)
 
@@ -366,22 +414,8 @@ def test_emodb_letters_are_german_initials(tmp_path: Path) -> None:
     assert words == ["angry", "bored", "disgusted", "fearful", "happy", "sad", "neutral"]
 
 
-@pytest.mark.parametrize(
-    ("name", "error", "message"),
-    [
-        ("wav/03a01.wav", ManifestError, "not named like 03a01Fa"),
-        ("wav/99a01Fa.wav", ManifestError, "no speaker '99'"),
-        ("wav/03a01Xa.wav", LabelError, r"'X' \(1 rows\)"),
-    ],
-)
-def test_emodb_mistakes_are_named(tmp_path: Path, name: str, error: type[Exception], message: str) -> None:
-    touch(tmp_path, name)
-    with pytest.raises(error, match=message):
-        read_corpus(f"emodb:{tmp_path}", {})
-
-
 def test_nemo_keeps_a_listed_file_that_is_missing_and_reads_without_its_table(tmp_path: Path) -> None:
-    folder = mini_nemo(tmp_path / "nemo")
+    folder = nemo.build(tmp_path / "nemo")
     with_table = read_corpus(f"nemo:{folder}", {})
     (folder / "samples/KS0_surprised_90.wav").unlink()
     pd.testing.assert_frame_equal(read_corpus(f"nemo:{folder}", {}), with_table)
@@ -390,7 +424,7 @@ def test_nemo_keeps_a_listed_file_that_is_missing_and_reads_without_its_table(tm
 
 
 def test_speechocean762_refuses_a_speaker_in_the_wrong_part(tmp_path: Path) -> None:
-    folder = mini_speechocean762(tmp_path)
+    folder = speechocean762.build(tmp_path)
     for name in ("wav.scp", "utt2spk", "spk2gender", "spk2age"):
         moved = (folder / "train" / name).read_text()
         with (folder / "test" / name).open("a") as file:

@@ -20,6 +20,7 @@ ROOMS = (
     ("config", "perturbations"),
     ("validation",),
     ("labels",),
+    ("scales", "votes"),
     ("audio",),
     ("audio_index",),
     ("corpora",),

@@ -12,10 +12,11 @@ from typing import Any
 
 import yaml
 
-from profiling.corpora.assembly import Rules
-from profiling.corpora.manifest import SPLITS
+from profiling.corpora.labelling import Rules
+from profiling.corpora.manifest import LABEL_COLUMNS, SPLITS
 from profiling.errors import ManifestError, did_you_mean
 from profiling.resources import conf_folder, splits_folder
+from profiling.scales import parse_scales
 
 #: How far a reader has been checked; ``none`` for the formats of a user's own data.
 GRADES = ("checked on real files", "on two public sources", "on one", "none")
@@ -36,7 +37,11 @@ class Card:
         layout: the publisher's layout, in words.
         official_split: which split the publisher gives, in words; None without one.
         traps: what goes wrong with it.
-        labels: column -> the corpus's own words -> vocabulary.
+        labels: column -> the corpus's own words -> vocabulary; ``votes`` are words that only raters use.
+        gives: label columns of the manifest that the reader fills, in :data:`LABEL_COLUMNS`' order.
+        hours: of speech, as published; None where it is not.
+        scale: of arousal, valence and dominance: ``[1, 7]``, or one each; None without such labels.
+        sources: where the layout was looked up.
         speakers: published facts, speaker -> ``{gender, age}``.
     """
 
@@ -52,20 +57,31 @@ class Card:
     traps: tuple[str, ...] = ()
     labels: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     speakers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    gives: tuple[str, ...] = ()
+    hours: float | None = None
+    scale: Any = None
+    sources: tuple[str, ...] = ()
 
     def rules(self, drop: tuple[str, ...] = ()) -> Rules:
-        """The corpus's label maps with the drops of this command."""
-        language = self.languages[0] if len(self.languages) == 1 else None
-        return Rules(self.labels.get("gender", {}), self.labels.get("emotion", {}), {}, drop, language)
+        """The corpus's label maps and scales with the drops of this command."""
+        return Rules(
+            gender=self.labels.get("gender", {}),
+            emotion=self.labels.get("emotion", {}),
+            votes=self.labels.get("votes", {}),
+            scales={} if self.scale is None else parse_scales(self.scale, f"card of {self.name}"),
+            drop=drop,
+            language=self.languages[0] if len(self.languages) == 1 else None,
+        )
 
-    def speaker(self, name: str) -> dict[str, str]:
+    def speaker(self, name: str | None) -> dict[str, str]:
         """Published facts of a speaker: ``gender`` and ``age``, as text.
 
         Raises:
             ManifestError: not on the card.
         """
-        if name not in self.speakers:
-            raise ManifestError(f"{self.name}: no speaker {name!r}; {did_you_mean(name, self.speakers)}")
+        if name is None or name not in self.speakers:
+            near = did_you_mean(str(name), self.speakers)
+            raise ManifestError(f"{self.name}: no speaker {name!r} on its card; {near}")
         return {key: str(value) for key, value in self.speakers[name].items()}
 
 
@@ -121,7 +137,10 @@ def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:
             raise ManifestError(f"{path}: the card has no {key!r}")
     if content["grade"] not in GRADES:
         raise ManifestError(f"{path}: grade {content['grade']!r}; {did_you_mean(content['grade'], GRADES)}")
-    lists = {key: tuple(content.get(key, ())) for key in ("languages", "traps")}
+    lists = {key: tuple(content.get(key, ())) for key in ("languages", "traps", "gives", "sources")}
+    for column in lists["gives"]:
+        if column not in LABEL_COLUMNS:
+            raise ManifestError(f"{path}: gives {column!r}; {did_you_mean(str(column), LABEL_COLUMNS)}")
     return Card(name=name, **{**content, **lists})
 
 

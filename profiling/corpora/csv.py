@@ -1,16 +1,18 @@
 """A user's own table: ``csv:/data/my.csv``, or ``csv:/data/my.yaml`` which names the table and its words.
 
 The table needs ``path`` and the labels of its task; ``speaker, gender, age, emotion, language, split,
-text_id, utt_id, start, end`` are recognised (``start`` and ``end`` in samples of the file's own rate), other
-columns are ignored where the YAML renames or where they do not resemble one of these. A manifest written by
-:func:`profiling.corpora.manifest.write_manifest` is read as it is. The corpus is named after the folder of
-the table. The YAML beside it, every key but ``manifest`` optional::
+text_id, utt_id, start, end, session, arousal, valence, dominance, emotion_votes`` are recognised (``start``
+and ``end`` in samples of the file's own rate, the dimensions on the ``scale`` of the YAML, votes as JSON such as
+``{"angry": 3, "sad": 1}``); other columns are ignored where the YAML renames or where they do not resemble one
+of these. A manifest written by :func:`profiling.corpora.manifest.write_manifest` is read as it is. The corpus
+is named after the folder of the table. The YAML beside it, every key but ``manifest`` optional::
 
     manifest: my.csv
     name: mycorpus
     columns: {speaker: spk, emotion: label}   # ours: theirs
     labels: {emotion: {A: angry}}
     age: {twenties: 25}
+    scale: [1, 7]                             # of arousal, valence and dominance; or {arousal: [1, 5], ...}
     drop: [xxx]
     language: de
 """
@@ -26,13 +28,13 @@ import pandas as pd
 
 from profiling.corpora.assembly import RAW, assemble, check_some_files_exist
 from profiling.corpora.cards import Card, check_keys
-from profiling.corpora.manifest import COLUMNS, read_manifest
+from profiling.corpora.manifest import COLUMNS, OPTIONAL, read_manifest
 from profiling.corpora.options import read_options, rules_of
 from profiling.corpora.tables import read_text_table
 from profiling.errors import ManifestError, did_you_mean
 
 #: Keys of the YAML beside a table.
-OPTIONS = ("manifest", "name", "columns", "labels", "age", "drop", "language")
+OPTIONS = ("manifest", "name", "columns", "labels", "age", "scale", "drop", "language")
 #: The manifest's names are understood, too.
 SYNONYMS: Mapping[str, str] = {
     "speaker_id": "speaker",
@@ -65,7 +67,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
             raise ManifestError(f"{path}: names no table; add a line such as manifest: {path.stem}.csv")
         table_path = path.parent / str(options["manifest"])
     text = read_text_table(table_path, "\t" if table_path.suffix == ".tsv" else ",")
-    if set(COLUMNS) <= set(text.columns) and not options:
+    if set(COLUMNS) - set(OPTIONAL) <= set(text.columns) and not options:
         table = read_manifest(table_path)
         check_some_files_exist(table, table_path.parent)
         table.attrs["dropped"] = {}

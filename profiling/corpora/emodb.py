@@ -10,10 +10,10 @@ import pandas as pd
 
 from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
-from profiling.corpora.tables import find_recordings
-from profiling.errors import ManifestError
+from profiling.corpora.names import read_names
 
-_NAME = re.compile(r"(?P<speaker>\d{2})(?P<text_id>[ab]\d{2})(?P<emotion>[A-Z])(?P<version>[a-z]?)")
+_NAME = re.compile(r"(?P<speaker>\d{2})(?P<text_id>[ab]\d{2})(?P<emotion>[A-Z])[a-z]?")
+_LIKE = "03a01Fa (speaker, text, emotion, version)"
 
 
 def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
@@ -24,15 +24,6 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         LabelError: an emotion letter that is not on the card.
     """
     folder = path / "wav" if (path / "wav").is_dir() else path
-    rows = [_row(file, card) for file in find_recordings(folder)]
+    rows = read_names(folder, _NAME, card.name, _LIKE)
+    rows = [{**row, **card.speaker(row["speaker"])} for row in rows]
     return assemble(pd.DataFrame(rows, dtype=object), card.name, folder, card.rules(tuple(drop)))
-
-
-def _row(file: Path, card: Card) -> dict[str, str]:
-    match = _NAME.fullmatch(file.stem)
-    if match is None:
-        raise ManifestError(
-            f"{card.name}: {file} is not named like 03a01Fa (speaker, text, emotion, version)"
-        )
-    found = match.groupdict()
-    return {"path": file.as_posix(), "utt_id": file.stem, **found, **card.speaker(found["speaker"])}

@@ -29,7 +29,7 @@ from profiling.corpora.tables import find_recordings
 from profiling.errors import ManifestError
 
 #: Keys of the YAML.
-OPTIONS = ("folder", "name", "layout", "stem", "labels", "age", "drop", "language")
+OPTIONS = ("folder", "name", "layout", "stem", "labels", "age", "scale", "drop", "language")
 DEFAULT_LAYOUT = ("emotion",)
 _SKIPPED = "_"
 

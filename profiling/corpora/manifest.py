@@ -3,7 +3,10 @@
 Conventions: ``path`` is absolute in memory and relative to the manifest's folder on disk where it lies
 inside; ``start_sample`` and ``end_sample`` count in samples of the file's own rate, ``0`` and ``-1`` mean
 the whole file; an unknown ``num_samples`` or ``sample_rate_hz`` is ``-1``; missing text is ``None``, a
-missing age is NaN. ``utt_id`` and ``speaker_id`` begin with ``<corpus>/``, so two corpora never share one.
+missing number is NaN. ``utt_id``, ``speaker_id`` and ``session`` begin with ``<corpus>/``, so two corpora
+never share one. ``arousal``, ``valence`` and ``dominance`` are in 0..1, the ends of the scale on the corpus's
+card, so that one head can learn from several corpora; ``emotion_votes`` is JSON, word of the vocabulary -> share,
+summing to 1 (:mod:`profiling.votes`).
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from profiling.corpora.tables import read_text_table, resolve
 from profiling.errors import ManifestError, did_you_mean
 from profiling.labels import EMOTIONS, GENDERS, map_labels, parse_ages
 from profiling.provenance import atomic_write, signature
+from profiling.scales import DIMENSIONS, UNIT, parse_on_scale
+from profiling.votes import parse_votes
 
 #: Column -> dtype, in the order of the file. ``object`` columns hold str or None.
 COLUMNS: Mapping[str, str] = {
@@ -35,7 +40,16 @@ COLUMNS: Mapping[str, str] = {
     "audio_sha256": "object",
     "num_samples": "int64",
     "sample_rate_hz": "int64",
+    "session": "object",
+    "arousal": "float64",
+    "valence": "float64",
+    "dominance": "float64",
+    "emotion_votes": "object",
 }
+#: What few corpora have: a manifest may lack these columns, and its hash ignores them where they are empty.
+OPTIONAL = ("session", *DIMENSIONS, "emotion_votes")
+#: What a head may learn.
+LABEL_COLUMNS = ("age_years", "emotion", "emotion_votes", "gender", *DIMENSIONS)
 REQUIRED = ("utt_id", "path", "corpus")
 SPLITS = ("train", "val", "test")
 WHOLE_FILE = (0, -1)
@@ -106,7 +120,7 @@ def check_manifest(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _check_prefixes(table: pd.DataFrame, source: str) -> None:
-    for name in ("utt_id", "speaker_id"):
+    for name in ("utt_id", "speaker_id", "session"):
         present = table[table[name].notna()]
         wrong = [
             value
@@ -132,6 +146,10 @@ def _check_labels(table: pd.DataFrame, source: str) -> None:
         map_labels(table[name], {word: word for word in vocabulary}, what=f"{name} of {source}")
     ages = table["age_years"].dropna()
     parse_ages([f"{age:g}" for age in ages], what=f"age_years of {source}")
+    for name in DIMENSIONS:
+        numbers = [repr(number) for number in table[name].dropna()]
+        parse_on_scale(numbers, UNIT, what=f"{name} of {source}")
+    parse_votes(table["emotion_votes"].dropna(), what=f"emotion_votes of {source}")
     wrong = sorted(set(table["split"].dropna()) - set(SPLITS))
     if wrong:
         raise ManifestError(f"{source}: split {shown(wrong)}; {did_you_mean(wrong[0], SPLITS)}")
@@ -156,6 +174,8 @@ def read_manifest(path: Path) -> pd.DataFrame:
     text["path"] = resolve(text["path"], path.parent)
     if "age_years" in text.columns:
         text["age_years"] = parse_ages(text["age_years"], what=f"age_years of {path}")
+    for name in set(DIMENSIONS) & set(text.columns):
+        text[name] = parse_on_scale(text[name], UNIT, what=f"{name} of {path}")
     return check_manifest(conform(text), str(path))
 
 
@@ -171,9 +191,12 @@ def manifest_hash(table: pd.DataFrame) -> str:
     """sha256 of what a manifest says, whatever the order of its rows and wherever its files lie.
 
     ``path`` is left out: a corpus that moves stays the same corpus. The audio itself is in it through
-    ``audio_sha256``, so hash a manifest after those are filled in.
+    ``audio_sha256``, so hash a manifest after those are filled in. An optional column nobody filled is left
+    out, too, so that a column the schema gains later changes no hash.
     """
-    ordered = conform(table).drop(columns="path").sort_values("utt_id")
+    whole = conform(table)
+    silent = [name for name in OPTIONAL if whole[name].isna().all()]
+    ordered = whole.drop(columns=["path", *silent]).sort_values("utt_id")
     rows = ordered.astype(object).where(ordered.notna(), None)
     return signature({"columns": list(rows.columns), "rows": rows.to_numpy(dtype=object).tolist()})
 

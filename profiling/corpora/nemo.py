@@ -10,7 +10,8 @@ import pandas as pd
 
 from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
-from profiling.corpora.tables import find_recordings, read_text_table
+from profiling.corpora.names import RawRow, need_columns, recordings_by_stem, unlisted
+from profiling.corpora.tables import read_text_table
 from profiling.errors import ManifestError
 
 _NAME = re.compile(r"(?P<speaker>[A-Z]{2}\d)_(?P<emotion>[a-z]+)_(?P<text_id>\d+)")
@@ -25,19 +26,19 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         LabelError: an emotion that is not on the card.
     """
     samples = path / "samples" if (path / "samples").is_dir() else path
-    files = {file.stem: file.as_posix() for file in find_recordings(samples)}
+    files = recordings_by_stem(samples, card.name)
     table = path / _TABLE
     rows = _listed(table, files) if table.is_file() else [_named(name, files, card) for name in files]
-    return assemble(pd.DataFrame(rows, dtype=object), card.name, samples, card.rules(tuple(drop)))
+    left_out = unlisted(files, [str(row["utt_id"]) for row in rows])
+    raw = pd.DataFrame(rows, dtype=object)
+    return assemble(raw, card.name, samples, card.rules(tuple(drop)), left_out)
 
 
-def _listed(table: Path, files: dict[str, str]) -> list[dict[str, str | None]]:
+def _listed(table: Path, files: dict[str, str]) -> list[RawRow]:
     """Every row of the table; one without its recording stays, so that ``verify`` finds it missing."""
     text = read_text_table(table, "\t", quoted=False)
-    needed = {"file_id", "emotion", "speaker_id", "gender", "age"} - set(text.columns)
-    if needed:
-        raise ManifestError(f"{table}: column {min(needed)!r} is missing; it has {', '.join(text.columns)}")
-    rows = []
+    need_columns(text.columns, ("file_id", "emotion", "speaker_id", "gender", "age"), table)
+    rows: list[RawRow] = []
     for row in text.to_dict("records"):
         name = PurePosixPath(str(row["file_id"])).stem
         match = _parts(name)
@@ -47,7 +48,7 @@ def _listed(table: Path, files: dict[str, str]) -> list[dict[str, str | None]]:
     return rows
 
 
-def _named(name: str, files: dict[str, str], card: Card) -> dict[str, str | None]:
+def _named(name: str, files: dict[str, str], card: Card) -> RawRow:
     found = _parts(name)
     return {"path": files[name], "utt_id": name, **found, **card.speaker(found["speaker"])}
 

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from profiling.corpora.assembly import Rules
 from profiling.corpora.cards import check_keys, find_card, read_yaml
+from profiling.corpora.labelling import Rules
 from profiling.errors import ManifestError
+from profiling.scales import parse_scales
 
 
 def read_options(path: Path, known: Collection[str]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def read_options(path: Path, known: Collection[str]) -> dict[str, Any]:
             raise ManifestError(f"{path}: {key} has to be a mapping, such as {key}: {{a: b}}")
     if not isinstance(options.get("drop", []), list):
         raise ManifestError(f"{path}: drop has to be a list, such as drop: [xxx]")
-    check_keys(options.get("labels", {}), {"gender": None, "emotion": None}, path)
+    check_keys(options.get("labels", {}), {"gender": None, "emotion": None, "votes": None}, path)
     return options
 
 
@@ -36,7 +37,9 @@ def rules_of(name: str, options: Mapping[str, Any], drop: Collection[str]) -> Ru
     return Rules(
         gender={**own.gender, **labels.get("gender", {})},
         emotion={**own.emotion, **labels.get("emotion", {})},
+        votes={**own.votes, **labels.get("votes", {})},
         age=options.get("age", {}),
+        scales={**own.scales, **(parse_scales(options["scale"], name) if "scale" in options else {})},
         drop=(*drop, *(str(word) for word in options.get("drop", []))),
         language=options.get("language", own.language),
     )

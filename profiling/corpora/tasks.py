@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from profiling.config import TaskConfig
-from profiling.corpora.assembly import drops_of
+from profiling.corpora.labelling import drops_of
 from profiling.corpora.manifest import shown
 from profiling.errors import ConfigError, LabelError, ManifestError, did_you_mean
 from profiling.labels import EMOTION_SCHEMES

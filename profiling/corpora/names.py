@@ -1,0 +1,70 @@
+"""What readers share: corpora whose file names say everything, and tables beside a heap of recordings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from profiling.corpora.tables import find_recordings
+from profiling.errors import ManifestError
+
+#: A row of a reader's table: columns of :data:`profiling.corpora.assembly.RAW`, text or None.
+RawRow = dict[str, str | None]
+
+#: How recordings nobody listed are counted in ``attrs["dropped"]``.
+UNLISTED = "recording without a row"
+
+
+def read_names(folder: Path, pattern: re.Pattern[str], corpus: str, like: str) -> list[RawRow]:
+    """One row per recording below a folder; the pattern's named groups are its columns.
+
+    Args:
+        folder: where the recordings are, at any depth.
+        pattern: has to match the whole name of the file without its suffix.
+        corpus: for the message.
+        like: an example of such a name, with what its parts are, for the message.
+
+    Raises:
+        ManifestError: no recordings, or one whose name is not of this form.
+    """
+    rows: list[RawRow] = []
+    for file in find_recordings(folder):
+        match = pattern.fullmatch(file.stem)
+        if match is None:
+            raise ManifestError(f"{corpus}: {folder / file} is not named like {like}; move it elsewhere")
+        rows.append({"path": file.as_posix(), "utt_id": file.stem, **match.groupdict()})
+    return rows
+
+
+def recordings_by_stem(folder: Path, corpus: str) -> dict[str, str]:
+    """Name without suffix -> path relative to the folder.
+
+    Raises:
+        ManifestError: no recordings, or two of one name.
+    """
+    found: dict[str, str] = {}
+    for file in find_recordings(folder):
+        if file.stem in found:
+            raise ManifestError(
+                f"{corpus}: {file.stem} lies twice below {folder}: {found[file.stem]} and {file}; keep one"
+            )
+        found[file.stem] = file.as_posix()
+    return found
+
+
+def unlisted(found: Mapping[str, str], listed: Iterable[str]) -> dict[str, int]:
+    """Counts recordings that no row of the publisher's table names; they have no labels and are left out."""
+    rest = len(set(found) - set(listed))
+    return {UNLISTED: rest} if rest else {}
+
+
+def need_columns(present: Collection[str], needed: Iterable[str], table: Path) -> None:
+    """Checks the header of a publisher's table.
+
+    Raises:
+        ManifestError: names the first column that is missing.
+    """
+    for name in needed:
+        if name not in present:
+            raise ManifestError(f"{table}: column {name!r} is missing; it has {', '.join(present)}")
