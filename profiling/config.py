@@ -112,12 +112,15 @@ class FeaturesConfig:
 class TaskConfig:
     """What is predicted, from which column, with which labels."""
 
-    name: str = "emotion"  # emotion | gender | age
+    name: str = "emotion"  # emotion | gender | age | arousal | valence | dominance
     kind: str = "classification"  # classification | regression
     column: str = "emotion"
     labels: list[str] | None = None  # None: those found in the training corpora, sorted
     scheme: str = (
         "native"  # emotion: native | superb4 | ekman6; words without a place in it are dropped, counted
+    )
+    votes: str = (
+        "ignore"  # emotion: ignore | majority (of raters, where a corpus has votes; ties are counted)
     )
     unit: str = ""
     children: str = "keep"  # gender: keep | drop | child (a class of their own)

@@ -14,10 +14,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone.name": ("ecapa2", "native", "native_mini", "spectral_stats"),
     "backbone.precision": ("fp32", "tf32", "fp16"),
     "store.dtype": ("float32", "float16"),
-    "task.name": ("age", "emotion", "gender"),
+    "task.name": ("age", "emotion", "gender", "arousal", "valence", "dominance"),
     "task.kind": ("classification", "regression"),
     "task.children": ("keep", "drop", "child"),
     "task.scheme": ("native", "superb4", "ekman6"),
+    "task.votes": ("ignore", "majority"),
     "split.kind": ("auto", "official", "random", "loso", "kfold"),
     "head.name": ("linear", "mlp"),
     "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
@@ -49,7 +50,14 @@ _FOLDERS = ("paths.features", "paths.runs", "paths.cache")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 #: What a task reads; another column under its name would put the wrong name on every result.
-_COLUMNS = {"age": "age_years", "emotion": "emotion", "gender": "gender"}
+_COLUMNS = {
+    "age": "age_years",
+    "emotion": "emotion",
+    "gender": "gender",
+    "arousal": "arousal",
+    "valence": "valence",
+    "dominance": "dominance",
+}
 
 
 def validate(config: RunConfig) -> None:

@@ -13,9 +13,12 @@ from profiling.corpora.labelling import drops_of
 from profiling.corpora.manifest import shown
 from profiling.errors import ConfigError, LabelError, ManifestError, did_you_mean
 from profiling.labels import EMOTION_SCHEMES
+from profiling.scales import DIMENSIONS
+from profiling.votes import majority, parse_votes
 
 CHILD = "child"
-LABEL_COLUMNS = ("age_years", "emotion", "gender")
+LABEL_COLUMNS = ("age_years", "emotion", "gender", *DIMENSIONS)
+NO_MAJORITY = "no majority of votes"
 
 
 def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str] = ()) -> pd.DataFrame:
@@ -37,8 +40,10 @@ def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str
     if task.column not in LABEL_COLUMNS:
         near = did_you_mean(task.column, LABEL_COLUMNS)
         raise ManifestError(f"task.column={task.column}: no label of a manifest; {near}")
-    _check_labelled(table, task)
     dropped: Counter[str] = Counter(table.attrs.get("dropped", {}))
+    if task.column == "emotion" and task.votes == "majority":
+        table = _voted(table, dropped)
+    _check_labelled(table, task)
     rows = _count(table, table[task.column].notna(), f"no {task.column}", dropped)
     if task.kind == "regression":
         rows["target"] = _numbers(rows, task)
@@ -49,6 +54,21 @@ def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str
     rows = rows.reset_index(drop=True)
     rows.attrs["dropped"] = dict(dropped)
     return rows
+
+
+def _voted(table: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
+    """The word with the most votes as the emotion; a row nobody voted on keeps its label, a tie has none."""
+    shares = parse_votes(table["emotion_votes"])
+    voted = [
+        own if votes is None else majority(votes) for own, votes in zip(table["emotion"], shares, strict=True)
+    ]
+    tied = [votes is not None and majority(votes) is None for votes in shares]
+    return _count(
+        table.assign(emotion=pd.Series(voted, index=table.index, dtype=object)),
+        pd.Series([not tie for tie in tied], index=table.index),
+        NO_MAJORITY,
+        dropped,
+    )
 
 
 def _check_labelled(table: pd.DataFrame, task: TaskConfig) -> None:
@@ -70,7 +90,9 @@ def _count(rows: pd.DataFrame, keep: pd.Series, reason: str, dropped: Counter[st
 
 def _numbers(rows: pd.DataFrame, task: TaskConfig) -> pd.Series:
     if not pd.api.types.is_numeric_dtype(rows[task.column]):
-        raise ConfigError(f"task.column={task.column} holds words; a regression needs age_years")
+        raise ConfigError(
+            f"task.column={task.column} holds words; a regression needs age_years or {', '.join(DIMENSIONS)}"
+        )
     return rows[task.column].astype("float64")
 
 
