@@ -33,10 +33,12 @@ class Demo:
 
     Attributes:
         report: the overview, with links to the report of each task.
-        answers: the three heads' answers on one recording none of them was trained on.
+        recording: a voice none of the heads was trained on.
+        answers: what the three heads say of it.
     """
 
     report: Path
+    recording: Path
     answers: list[Answer]
 
 
@@ -67,7 +69,7 @@ def run_demo(folder: Path, backbone: str, say: Say) -> Demo:
     answers = [profiler(recording) for profiler in load_profilers(list(runs.values()))]
     report = folder / "report.md"
     atomic_write(report, _overview(runs, lines, answers, folder))
-    return Demo(report, answers)
+    return Demo(report, recording, answers)
 
 
 def _train(task: str, run: Path, corpora: list[Path], folder: Path, backbone: str, say: Say) -> list[str]:

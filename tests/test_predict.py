@@ -32,10 +32,12 @@ def agree(run: Path, manifest: Path) -> None:
     table = pd.read_parquet(run / "predictions.parquet").query("part == 'heldout'")
     stems = [utt_id.rpartition("/")[2] for utt_id in table["utt_id"]]
     files = {path.stem: path for path in manifest.parent.rglob("*.wav")}
-    said, answers = predict(run, *(files[stem] for stem in stems))
+    said, lines = predict(run, *(files[stem] for stem in stems))
     assert said.code == 0, said.err
-    assert len(answers) == len(table) > 5
-    for answer, (_, row) in zip(answers, table.iterrows(), strict=True):
+    assert len(lines) == len(table) > 5
+    for line, (_, row) in zip(lines, table.iterrows(), strict=True):
+        (answer,) = (line[task] for task in ("emotion", "gender", "age") if task in line)
+        assert isinstance(answer, dict)
         if "value" in answer:
             assert answer["value"] == pytest.approx(row["predicted"], rel=1e-5)
             continue
@@ -77,19 +79,20 @@ def test_predictions_of_a_network_are_those_of_the_evaluation_on_long_files_too(
     agree(tmp_path / "run", other)
     said, (answer,) = predict(tmp_path / "run", long)
     assert answer["flags"] == ["windowed"]
-    assert answer["backbone"] == "native_mini (untrained)"
+    assert answer["gender"]["backbone"] == "native_mini (untrained)"  # type: ignore[index]
     assert "untrained backbone" in said.err
 
 
 def test_a_recording_that_cannot_be_used_is_a_row_with_its_reason(lab: Lab, tmp_path: Path) -> None:
     good = next(lab.other.parent.rglob("*.wav"))
     (tmp_path / "noise.wav").write_bytes(b"not audio")
-    said, answers = predict(lab.run("emotion"), tmp_path / "gone.wav", good, tmp_path / "noise.wav", tmp_path)
+    said, answers = predict(lab.run("emotion"), tmp_path / "gone.wav", good, tmp_path / "noise.wav")
     assert said.code == 1
-    assert ["error" in answer for answer in answers] == [True, False, True, True]
+    assert ["error" in answer for answer in answers] == [True, False, True]
     assert answers[0]["path"] == str(tmp_path / "gone.wav")
-    assert "label" not in answers[0]
-    assert answers[1]["label"] in ("angry", "happy", "neutral", "sad")
+    assert "emotion" not in answers[0]
+    assert answers[1]["emotion"]["label"] in ("angry", "happy", "neutral", "sad")  # type: ignore[index]
+    assert "3 files: 1 answered, 2 failed" in said.err
     assert "Traceback" not in said.err
 
 
@@ -100,8 +103,6 @@ def test_an_answer_in_python_is_typed(lab: Lab) -> None:
     assert answer.label in ("angry", "happy", "neutral", "sad")
     assert answer.probabilities is not None
     assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-6)
-    assert answer.duration_s == pytest.approx(sf.info(good).duration, abs=1e-3)
-    assert answer.error is None
     assert answer.value is None
     age = Profiler.from_pretrained(str(lab.run("age")))(str(good))
     assert age.unit == "years"
@@ -119,8 +120,8 @@ def test_several_models_answer_on_every_file(lab: Lab) -> None:
     models = [argument for task in ("gender", "age") for argument in ("--model", str(lab.run(task)))]
     said = call("predict", *models, *files)
     answers = [json.loads(line) for line in said.out.splitlines()]
-    assert [(a["path"], a["task"]) for a in answers] == [(f, t) for f in files for t in ("gender", "age")]
-    assert len({a["profiler"] for a in answers}) == 2
+    assert [a["path"] for a in answers] == files
+    assert all(a["gender"]["profiler"] != a["age"]["profiler"] for a in answers)
 
 
 def test_any_rate_and_channels_are_heard_as_training_heard_them(lab: Lab, tmp_path: Path) -> None:
@@ -137,12 +138,12 @@ def test_predict_starts_without_hydra_and_lightning(lab: Lab) -> None:
         "import sys; from profiling.cli import main; "
         f"code = main(['predict', '--model', {str(lab.run('gender'))!r}, {str(good)!r}]); "
         "heavy = ('hydra', 'omegaconf', 'pytorch_lightning', 'lightning_fabric', 'matplotlib', 'tensorboard', "
-        "'torchaudio', 'sklearn'); "
+        "'torchaudio', 'sklearn', 'silero_vad'); "
         "print([name for name in heavy if name in sys.modules]); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer, loaded = done.stdout.splitlines()
-    assert json.loads(answer)["label"] in ("female", "male")
+    assert json.loads(answer)["gender"]["label"] in ("female", "male")
     assert loaded == "[]"
     assert done.stderr.splitlines() == ["gender: spectral_stats, signal statistics, no network"]

@@ -5,7 +5,14 @@ path -> bytes + sha256 -> container check -> decode -> span -> channel rule -> c
 
 from profiling.audio.files import Stamp, hash_file
 from profiling.audio.heard import load_heard
-from profiling.audio.loader import SAMPLE_RATE_HZ, Audio, check_duration, load_audio, probe_duration
+from profiling.audio.loader import (
+    SAMPLE_RATE_HZ,
+    Audio,
+    check_duration,
+    load_audio,
+    load_bytes,
+    probe_duration,
+)
 from profiling.audio.perturb import perturbed
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "check_duration",
     "hash_file",
     "load_audio",
+    "load_bytes",
     "load_heard",
     "perturbed",
     "probe_duration",

@@ -20,7 +20,7 @@ Samples = NDArray[np.float32]  # (frames, channels) at the file's own rate
 
 #: libsndfile's seek is not exact here (Opus: up to 2e-4, Vorbis: 1e-2 of full scale): decoded from the start.
 _SEEK_INEXACT = ("OGG", "MP3")
-_UNKNOWN_FRAMES = 2**62  # flac written to a pipe says 2^63-1, and libsndfile cannot read it
+UNKNOWN_FRAMES = 2**62  # flac written to a pipe says 2^63-1, and libsndfile cannot read it
 
 
 class UnknownFormatError(Exception):
@@ -63,7 +63,7 @@ def decode_sndfile(data: bytes, start: int, end: int) -> Decoded:
     """
     flags = check_container(data)
     with _open(io.BytesIO(repair_mpeg(data))) as file:
-        if file.frames >= _UNKNOWN_FRAMES:
+        if file.frames >= UNKNOWN_FRAMES:
             raise UnknownFormatError
         stop = check_span(start, end, file.frames)
         samples = _read(file, start, stop)
@@ -117,6 +117,6 @@ def probe_sndfile(path: Path) -> tuple[int, int]:
         UnknownFormatError: not a format of libsndfile.
     """
     with _open(path) as file:
-        if file.frames >= _UNKNOWN_FRAMES:
+        if file.frames >= UNKNOWN_FRAMES:
             raise UnknownFormatError
         return file.frames, file.samplerate

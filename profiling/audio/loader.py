@@ -28,8 +28,8 @@ from profiling.provenance import sha256_bytes
 SAMPLE_RATE_HZ = 16_000  # what every backbone hears
 SILENT_DBFS = -90.0  # a peak below this is silence: half a step of 16 bits is -96.3 dBFS, one step -90.3
 _SILENT_PEAK = 10 ** (SILENT_DBFS / 20)
-_FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
-_CLIPPED_SHARE = 1e-3  # of the samples at full scale: above, the recording is flagged
+FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
+CLIPPED_SHARE = 1e-3  # of the samples at full scale: above, the recording is flagged
 
 Waveform = NDArray[np.float32]  # (samples,) mono, 16 kHz
 _T = TypeVar("_T")
@@ -79,11 +79,45 @@ def load_audio(path: Path, start_sample: int = 0, end_sample: int = -1, channel:
     """
     data, stamp = read_bytes(path)
     decoded = _decode(path, data, start_sample, end_sample)
-    mono = _mono(path, decoded.samples, channel)
+    return as_audio(decoded, path, channel, sha256_bytes(data), stamp)
+
+
+def load_bytes(data: bytes, name: str, channel: str = "mix") -> Audio:
+    """Reads the bytes of a file, such as standard input's, as :func:`load_audio` reads a file.
+
+    Args:
+        data: the whole file.
+        name: what errors call it.
+        channel: as in :func:`load_audio`.
+
+    Raises:
+        AudioError: as :func:`load_audio`.
+    """
+    if not data:
+        raise AudioError("open", f"{name}: 0 bytes")
+    return as_audio(_decode(Path(name), data, 0, -1), Path(name), channel, sha256_bytes(data))
+
+
+def as_audio(
+    decoded: Decoded, path: Path, channel: str, audio_sha256: str, stamp: Stamp | None = None
+) -> Audio:
+    """Channel rule, checks and 16 kHz for samples that are decoded already.
+
+    Args:
+        decoded: (frames, channels) at their own rate.
+        path: what errors call it.
+        channel: as in :func:`load_audio`.
+        audio_sha256: what names these samples; empty where nothing does.
+        stamp: of the file they came from.
+
+    Raises:
+        AudioError: stage ``check``.
+    """
+    mono = mono_of(path, decoded.samples, channel)
     _check_samples(path, mono)
     return Audio(
         waveform=_resample(mono, decoded.sample_rate_hz),
-        audio_sha256=sha256_bytes(data),
+        audio_sha256=audio_sha256,
         num_samples=decoded.num_samples,
         sample_rate_hz=decoded.sample_rate_hz,
         channels=decoded.samples.shape[1],
@@ -132,16 +166,19 @@ def _either(path: Path, sndfile: Callable[[], _T], pyav: Callable[[], _T]) -> _T
             return pyav()
     except DamagedError as error:
         raise AudioError("decode", f"{path}: {error}") from None
-    except UnknownFormatError:
-        raise AudioError("decode", f"{path}: not audio, by libsndfile and by FFmpeg") from None
-    except MissingPyAVError:
-        message = (
-            "not audio by libsndfile; m4a, aac, wma, webm, amr and video need: pip install profiling[av]"
-        )
-        raise AudioError("decode", f"{path}: {message}") from None
+    except (UnknownFormatError, MissingPyAVError) as error:
+        raise not_audio(path, error) from None
 
 
-def _mono(path: Path, samples: Samples, channel: str) -> Samples:
+def not_audio(path: Path, error: Exception) -> AudioError:
+    """What to say of a file that no decoder here knows."""
+    if isinstance(error, UnknownFormatError):
+        return AudioError("decode", f"{path}: not audio, by libsndfile and by FFmpeg")
+    message = "not audio by libsndfile; m4a, aac, wma, webm, amr and video need: pip install profiling[av]"
+    return AudioError("decode", f"{path}: {message}")
+
+
+def mono_of(path: Path, samples: Samples, channel: str) -> Samples:
     """(frames, channels) -> (frames,): the mean as a matrix product in float64, or one channel."""
     channels = samples.shape[1]
     if channel == "mix":
@@ -176,7 +213,7 @@ def _peak(mono: Samples) -> float:
 
 def _flags(mono: Samples, decoded: Decoded) -> tuple[str, ...]:
     upsampled = ("upsampled",) if decoded.sample_rate_hz < SAMPLE_RATE_HZ else ()
-    at_full_scale = _peak(mono) >= _FULL_SCALE and np.mean(np.abs(mono) >= _FULL_SCALE) > _CLIPPED_SHARE
+    at_full_scale = _peak(mono) >= FULL_SCALE and np.mean(np.abs(mono) >= FULL_SCALE) > CLIPPED_SHARE
     return (*upsampled, *(("clipped",) if at_full_scale else ()), *decoded.flags)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,11 +38,30 @@ def decode_pyav(data: bytes, start: int, end: int) -> Decoded:
     av = _import()
     with _open(av, io.BytesIO(data)) as container:
         stream = container.streams.audio[0]
-        blocks = _blocks(av, container, stream)
+        blocks = list(_decoded(av, container, stream))
         samples = np.concatenate(blocks) if blocks else np.empty((0, stream.channels), np.float32)
         _check_complete(container, stream, len(samples))
         stop = check_span(start, end, len(samples))
         return Decoded(samples[start:stop], len(samples), int(stream.rate))
+
+
+def stream_pyav(file: io.BytesIO | str) -> Iterator[tuple[Samples, int]]:
+    """Decodes the first audio stream block by block.
+
+    Yields:
+        (frames, channels) float32, and the rate in Hz.
+
+    Raises:
+        DamagedError, MissingPyAVError, UnknownFormatError: as :func:`decode_pyav`; a cut-off file at its end.
+    """
+    av = _import()
+    with _open(av, file) as container:
+        stream = container.streams.audio[0]
+        came = 0
+        for block in _decoded(av, container, stream):
+            came += len(block)
+            yield block, int(stream.rate)
+        _check_complete(container, stream, came)
 
 
 def probe_pyav(path: Path) -> tuple[int, int]:
@@ -70,14 +90,15 @@ def _open(av: Any, file: io.BytesIO | str) -> Any:
     return container
 
 
-def _blocks(av: Any, container: Any, stream: Any) -> list[Samples]:
+def _decoded(av: Any, container: Any, stream: Any) -> Iterator[Samples]:
     """(frames, channels) float32 each; ``fltp`` at the stream's own layout and rate changes the type only."""
     to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
     try:
-        frames = [part for frame in container.decode(stream) for part in to_float.resample(frame)]
+        for frame in container.decode(stream):
+            for part in to_float.resample(frame):
+                yield part.to_ndarray().T
     except (av.FFmpegError, ValueError) as error:
         raise DamagedError(f"damaged or truncated: FFmpeg says {error}") from None
-    return [frame.to_ndarray().T for frame in frames]
 
 
 def _check_complete(container: Any, stream: Any, num_samples: int) -> None:

@@ -33,7 +33,11 @@ def build_backbone(config: BackboneConfig, cache: Path) -> Backbone:
 
         return build_native(config)
     if config.name == "spectral_stats":
+        from profiling.backbones.device import resolve_device
         from profiling.backbones.spectral import SpectralStats
 
+        resolve_device(
+            config.device
+        )  # it computes on the CPU, but a misspelt device is a mistake all the same
         return SpectralStats()
     raise BackboneError(f"backbone={config.name}: {did_you_mean(config.name, _NAMES)}")

@@ -18,7 +18,7 @@ def main(argv: Sequence[str]) -> int:
     from profiling.demo import describe, run_demo
 
     done = run_demo(Path(arguments.folder), arguments.backbone, say)
-    answer(f"{done.answers[0].path} says:")
+    answer(f"{done.recording} says:")
     for given in done.answers:
         answer(f"  {describe(given)}")
     answer(f"report: {done.report}")

@@ -1,0 +1,86 @@
+"""From what is typed to recordings: files, folders, globs, lists and standard input."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from profiling.errors import ConfigError, ManifestError
+from profiling.predict.recording import FileBytes, Source
+
+STDIN = "-"
+_LIST = "@"
+_WILD = frozenset("*?[")
+
+
+def expand(asked: Sequence[str], lists: Sequence[str] = ()) -> list[Source]:
+    """Every recording that is meant, once each, in the order given.
+
+    Args:
+        asked: files, folders (searched to any depth), globs, ``@list.txt``, ``-`` for the bytes of a recording
+            on standard input, ``@-`` for a list of paths there.
+        lists: text files with a path on each line, or ``-``.
+
+    Raises:
+        ConfigError: nothing asked, a folder without recordings, a glob that matches nothing, a list that
+            cannot be read or is empty, or standard input asked for twice.
+    """
+    names = [*asked, *(f"{_LIST}{name}" for name in lists)]
+    if sum(name in (STDIN, _LIST + STDIN) for name in names) > 1:
+        raise ConfigError("standard input (-) is asked for twice; it can be read once")
+    found = [source for name in names for source in _expanded(name)]
+    if not found:
+        raise ConfigError(
+            "no recording named; give files, folders, globs, @list.txt, or - for standard input"
+        )
+    unique = dict.fromkeys(source for source in found if isinstance(source, str))
+    return [*unique, *(source for source in found if not isinstance(source, str))]
+
+
+def _expanded(name: str) -> Iterator[Source]:
+    if name == STDIN:
+        yield FileBytes(sys.stdin.buffer.read(), STDIN)
+    elif name.startswith(_LIST) and not Path(name).exists():
+        yield from _listed(name.removeprefix(_LIST))
+    elif Path(name).is_dir():
+        yield from _in_folder(Path(name))
+    elif _WILD & set(name) and not Path(name).exists():
+        yield from _matching(name)
+    else:
+        yield name
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    from profiling.corpora.tables import find_recordings  # imports pandas, a second
+
+    try:
+        found = find_recordings(folder)
+    except ManifestError as error:
+        raise ConfigError(str(error)) from error
+    yield from (str(folder / path) for path in found)
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207 - absolute patterns
+    if not found:
+        raise ConfigError(f"{pattern}: matches nothing")
+    for name in found:
+        if Path(name).is_file():
+            yield name
+
+
+def _listed(name: str) -> Iterator[str]:
+    """The lines of a list; relative paths are relative to the current folder, as for any program."""
+    try:
+        text = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        lines = text.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise ConfigError(f"list {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"list {name}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    paths = [line.strip() for line in lines if line.strip()]
+    if not paths:
+        raise ConfigError(f"list {name}: no path in it; write one on each line")
+    yield from paths

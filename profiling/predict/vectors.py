@@ -1,0 +1,194 @@
+"""Features of recordings: from the feature cache where they were seen before, else by the backbone, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from profiling.audio import SAMPLE_RATE_HZ, perturbed
+from profiling.backbones.protocol import Backbone
+from profiling.config import AudioConfig, StoreConfig
+from profiling.errors import AudioError
+from profiling.features.batching import Batcher, Piece
+from profiling.features.extract import feature_key
+from profiling.features.store import FeatureStore, RowKey, ShardWriter
+from profiling.features.windows import Vectors, equal_windows, max_window_samples, window_mean
+from profiling.predict.activity import Spans
+from profiling.predict.recording import Recording, cut
+
+CacheUse = Literal["off", "read", "write"]
+CACHE_USES = ("off", "read", "write")
+#: Windows in one batch, where the backbone may batch; the batcher sorts eight batches by length.
+_BATCH, _BATCH_OF_LONG = 16, 4
+
+
+class Vectorizer:
+    """Computes or finds the features that some heads of one backbone read.
+
+    Args:
+        backbone: the frozen network.
+        layers: what the heads read.
+        rules: channel and long-audio rule.
+        dtype: in which features are stored; numbers are rounded to it, as those of training were.
+        root: folder of all stores.
+        use: of the feature cache.
+
+    Attributes:
+        found: recordings whose features came from the cache.
+        layers: in the network's order.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Iterable[str],
+        rules: AudioConfig,
+        dtype: str,
+        root: Path,
+        use: CacheUse,
+    ) -> None:
+        self.backbone, self.rules, self.found = backbone, rules, 0
+        asked = set(layers)
+        self.layers = [name for name in backbone.layers if name in asked]
+        self._longest = max_window_samples(rules.max_duration_s, backbone.min_samples)
+        self._dtype = np.dtype(dtype)
+        self._store = _open_store(backbone, rules, dtype, root, use)
+        self._writer: ShardWriter | None = None
+        self._use = use
+
+    def writing(self) -> AbstractContextManager[object]:
+        """While this is open, computed features are kept in the cache, if asked to; leaving commits them."""
+        if self._use != "write" or self._store is None:
+            return nullcontext()
+        defaults = StoreConfig()
+        self._writer = self._store.writer(
+            self.layers, shard_bytes=defaults.shard_bytes, commit_every_s=defaults.commit_every_s
+        )
+        return self._writer
+
+    def whole(self, recordings: Sequence[Recording]) -> list[Vectors | AudioError]:
+        """Features of whole recordings: exactly those that extraction would store.
+
+        Heads that were trained on perturbed copies get the same perturbation of the recording.
+        """
+        rows: list[Vectors | AudioError | None] = list(self._cached(recordings))
+        todo = [i for i, vectors in enumerate(rows) if vectors is None]
+        self.found += len(rows) - len(todo)
+        missing = [self._perturbed(recordings[i]) for i in todo]
+        spans = [equal_windows(one.num_samples, self._longest) for one in missing]
+        for i, one, cuts, found in zip(todo, missing, spans, self._of_spans(missing, spans, ()), strict=True):
+            rows[i] = found if isinstance(found, AudioError) else self._row(one, cuts, found)
+        return [row for row in rows if row is not None]
+
+    def spans(
+        self, recordings: Sequence[Recording], spans: Sequence[Spans]
+    ) -> list[list[Vectors] | AudioError]:
+        """Features of stretches of each recording, each for itself and perturbed for itself."""
+        return self._of_spans(recordings, spans, self.rules.perturb)
+
+    def _of_spans(
+        self, recordings: Sequence[Recording], spans: Sequence[Spans], perturb: Sequence[str]
+    ) -> list[list[Vectors] | AudioError]:
+        shortest = self.backbone.min_samples
+        failed = {
+            i: _too_short(one, shortest) for i, one in enumerate(recordings) if one.num_samples < shortest
+        }
+        outputs = dict(self._computed(recordings, spans, perturb, failed))
+        rows: list[list[Vectors] | AudioError] = []
+        for i, cuts in enumerate(spans):
+            found = [] if i in failed else [outputs[i, number] for number in range(len(cuts))]
+            rows.append(failed.get(i) or _not_finite(found) or found)
+        return rows
+
+    def _computed(
+        self,
+        recordings: Sequence[Recording],
+        spans: Sequence[Spans],
+        perturb: Sequence[str],
+        failed: dict[int, AudioError],
+    ) -> Iterator[tuple[tuple[int, int], Vectors]]:
+        """Yields ((recording, window), its features); a file that changes while it is read becomes ``failed``."""
+        long = any(len(cuts) > _BATCH for cuts in spans)
+        batcher = Batcher(self.backbone.batching, _BATCH_OF_LONG if long else _BATCH)
+        for i, (recording, cuts) in enumerate(zip(recordings, spans, strict=True)):
+            if i in failed:
+                continue
+            try:
+                for number, waveform in enumerate(cut(recording.blocks(), cuts)):
+                    heard = perturbed(waveform, perturb, recording.audio_sha256, *cuts[number])
+                    for batch in batcher.add(Piece(i, number, heard)):
+                        yield from self._forward(batch)
+            except AudioError as error:
+                failed[i] = error
+        for batch in batcher.flush():
+            yield from self._forward(batch)
+
+    def _forward(self, batch: list[Piece]) -> Iterator[tuple[tuple[int, int], Vectors]]:
+        outputs = self.backbone.extract([piece.waveform for piece in batch], self.layers)
+        for row, piece in enumerate(batch):
+            yield (piece.utterance, piece.window), {layer: outputs[layer][row] for layer in self.layers}
+
+    def _perturbed(self, recording: Recording) -> Recording:
+        """The whole recording after the steps of training; they need it in memory."""
+        if not self.rules.perturb:
+            return recording
+        waveform = perturbed(
+            np.concatenate(list(recording.blocks())), self.rules.perturb, recording.audio_sha256
+        )
+        return replace(recording, num_samples=len(waveform), blocks=lambda: [waveform])
+
+    def _row(self, recording: Recording, spans: Spans, windows: list[Vectors]) -> Vectors:
+        """A recording's features, as training would have read them from its store."""
+        row = window_mean(windows, [(end - start) / SAMPLE_RATE_HZ for start, end in spans])
+        if self._writer is not None and recording.audio_sha256:
+            flags = (*recording.flags, *(("windowed",) if len(spans) > 1 else ()))
+            self._writer.add(RowKey(recording.audio_sha256), row, flags, recording.duration_s)
+        return {layer: vector.astype(self._dtype).astype(np.float32) for layer, vector in row.items()}
+
+    def _cached(self, recordings: Sequence[Recording]) -> list[Vectors | None]:
+        if self._store is None:
+            return [None] * len(recordings)
+        keys = [RowKey(one.audio_sha256) if one.audio_sha256 else None for one in recordings]
+        asked = list(dict.fromkeys(key for key in keys if key is not None))
+        missing = set(self._store.missing(asked, self.layers)) if asked else set()
+        there = [key for key in asked if key not in missing]
+        if not there:
+            return [None] * len(recordings)
+        values = self._store.read(there, self.layers, verify="all")
+        place = {key: row for row, key in enumerate(there)}
+        return [
+            {layer: values[layer][place[key]] for layer in self.layers} if key in place else None
+            for key in keys
+        ]
+
+
+def _open_store(
+    backbone: Backbone, rules: AudioConfig, dtype: str, root: Path, use: CacheUse
+) -> FeatureStore | None:
+    """The store these features belong to; None where nothing is to be read or written."""
+    if use == "off":
+        return None
+    key = feature_key(backbone, rules, StoreConfig(dtype=dtype))
+    if use == "read" and not (root / key.folder_name).is_dir():
+        return None
+    return FeatureStore.open(root, key, backbone.layers, create=use == "write", training=backbone.training)
+
+
+def _too_short(recording: Recording, min_samples: int) -> AudioError:
+    return AudioError(
+        "duration",
+        f"{recording.name}: {recording.num_samples} samples at 16 kHz ({recording.duration_s:.4f} s): "
+        f"the backbone needs at least {min_samples}",
+    )
+
+
+def _not_finite(rows: Sequence[Vectors]) -> AudioError | None:
+    wrong = sorted({layer for row in rows for layer, vector in row.items() if not np.isfinite(vector).all()})
+    if not wrong:
+        return None
+    return AudioError("backbone", f"{'|'.join(wrong)} not finite: samples far beyond full scale?")
