@@ -29,7 +29,7 @@ ROOMS = (
     ("heads",),
     ("bundle",),
     ("evaluation",),
-    ("predict",),
+    ("predict", "sklearn"),
     ("training", "pretraining"),
     ("demo",),
     ("cli", "commands"),

@@ -275,9 +275,8 @@ def test_a_profiler_trained_on_copies_hears_copies_and_says_so(
     audio = load_heard(voice, rules)
     vectors = backbone.extract([audio.waveform], profiler.layers)
     answer = profiler(voice)
-    assert answer == profiler.answer(str(voice), audio, {name: value[0] for name, value in vectors.items()})
-    assert "perturbed" in answer.flags
+    assert answer == profiler.answers([{name: value[0] for name, value in vectors.items()}])[0]
     assert answer != Profiler.from_pretrained(given.folder)(voice)
     said = CommandLine(tmp_path, capsys)("predict", "--model", str(tmp_path / "run"), str(voice))
     assert "trained on recordings after telephone; yours go through the same" in said.err
-    assert json.loads(said.out)["flags"] == ["perturbed"]
+    assert "perturbed" in json.loads(said.out)["flags"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,7 +149,7 @@ def _write(
 
     journal = Journal(asked.out, kind, panel.signature, resume=asked.resume)
     try:
-        todo = list(_changed(journal, sources))
+        todo = journal.changed(sources)
         if len(todo) < len(sources):
             say(f"{len(sources) - len(todo)} of {len(sources)} rows kept from before")
         for profile in panel.profiles(todo):
@@ -162,13 +162,6 @@ def _write(
     finally:
         journal.close()
     say(f"answers in {asked.out}")
-
-
-def _changed(journal: object, sources: Iterable[Source]) -> Iterable[Source]:
-    from profiling.predict.output import Journal
-
-    assert isinstance(journal, Journal)  # noqa: S101 - imported late
-    return [source for source in sources if not (isinstance(source, str) and journal.keep(source))]
 
 
 def _count(progress: PredictProgress, profile: Profile) -> None:

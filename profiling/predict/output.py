@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 from profiling.audio import hash_file
 from profiling.errors import AudioError, ConfigError
 from profiling.predict.answer import Profile
+from profiling.predict.recording import Source
 from profiling.predict.rows import Row, to_json, to_table
 from profiling.provenance import atomic_write
 
@@ -102,8 +103,11 @@ class Journal:
         self._rows: dict[tuple[str, str], list[Row]] = {}
         self._stream: IO[str] | None = None
 
-    def keep(self, path: str) -> bool:
-        """Takes over the earlier rows of a recording, if it was answered and neither it nor the settings changed."""
+    def changed(self, sources: Sequence[Source]) -> list[Source]:
+        """The sources to be answered; the others and the settings are as they were, their earlier rows are kept."""
+        return [one for one in sources if not (isinstance(one, str | Path) and self._keep(str(one)))]
+
+    def _keep(self, path: str) -> bool:
         rows = [rows for (name, _), rows in self._known.items() if name == path]
         if not rows or not all(self._holds(path, one) for one in rows):
             return False
