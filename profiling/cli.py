@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "age, gender and emotion of recordings: files, folders, lists, standard input",
     "similarity": "how alike voices are: cosine of their embeddings",
     "cache": "ls | verify | compact | prune the feature stores",
+    "audit": "what would make a result on these corpora wrong: duplicates, overlap, labels, voices",
     "verify": "check manifests: files exist, hashes agree, audio decodes",
     "demo": "generated voices to a report, offline, in two minutes",
 }

@@ -29,6 +29,7 @@ ROOMS = (
     ("heads",),
     ("bundle",),
     ("evaluation",),
+    ("audit",),
     ("predict", "sklearn"),
     ("training", "pretraining"),
     ("demo",),
