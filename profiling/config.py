@@ -131,7 +131,13 @@ class TaskConfig:
 class SplitConfig:
     """Speaker-disjoint protocol. ``auto``: official where given, pooled LOSO below 20 speakers, else random."""
 
-    kind: str = "auto"  # auto | official | random | loso | kfold
+    kind: str = "auto"  # auto | official | random | loso | kfold | session
+    protocol: str | None = None  # a published list by name (data/splits), or the path of a YAML of yours
+    folder: str | None = None  # where the publisher's own files of a list are, for lists that are not shipped
+    group: str = "speaker"  # speaker | text: no text in train and test either
+    text_groups: int = (
+        3  # with group=text: the texts are tested in so many turns (one turn in random and official)
+    )
     folds: int = 5
     val_fraction: float = 0.15  # of the speakers
     test_fraction: float = 0.15  # of the speakers

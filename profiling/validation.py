@@ -19,7 +19,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "task.children": ("keep", "drop", "child"),
     "task.scheme": ("native", "superb4", "ekman6"),
     "task.votes": ("ignore", "majority"),
-    "split.kind": ("auto", "official", "random", "loso", "kfold"),
+    "split.kind": ("auto", "official", "random", "loso", "kfold", "session"),
+    "split.group": ("speaker", "text"),
     "head.name": ("linear", "mlp"),
     "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
     "heldout.decision": ("masked", "open"),
@@ -121,6 +122,14 @@ def _check_task(config: RunConfig) -> None:
 
 def _check_split(config: RunConfig) -> None:
     split = config.split
+    if split.protocol is not None and split.kind != "auto":
+        raise ConfigError(
+            f"split.protocol={split.protocol} and split.kind={split.kind}: a list is a protocol, leave one out"
+        )
+    if split.text_groups < 2:
+        raise ConfigError(
+            f"split.text_groups={split.text_groups}: texts need at least 2 turns to be kept apart"
+        )
     if split.kind == "kfold" and split.folds < 2:
         raise ConfigError(f"split.folds={split.folds}: k-fold needs at least 2")
     if split.val_fraction + split.test_fraction >= 1:

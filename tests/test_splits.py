@@ -201,7 +201,8 @@ def test_official_overlap_and_gaps_are_refused() -> None:
         make_protocol(rows, SplitConfig())
     rows = official(parts, labels)
     rows.loc[:3, "split"] = None
-    assert make_protocol(rows, SplitConfig()).kind == "random"
+    with pytest.raises(SplitError, match="split column of c is filled in 116 of 120"):
+        make_protocol(rows, SplitConfig())
     with pytest.raises(SplitError, match="4 of 120 rows have no split"):
         make_protocol(rows, SplitConfig(kind="official"))
     with pytest.raises(SplitError, match="no row is in test, the split column has train"):

@@ -17,7 +17,8 @@ Features (cached), a speaker-disjoint split, training, validation, test and held
 
 Often used settings
   backbone=ecapa2|native_mini   features.layers="gfe_1|pool|embedding"   head=linear|mlp   head.lr=0.001   seed=0
-  split.kind=auto|official|random|loso|kfold   task.children=keep|drop|child   heldout.decision=masked|open
+  split.kind=auto|official|random|loso|kfold|session   split.protocol=emobox_ravdess   split.group=text
+   task.children=keep|drop|child   heldout.decision=masked|open
 """
 
 

@@ -47,11 +47,12 @@ class Protocol:
     """All folds of a run.
 
     Attributes:
-        kind: ``official``, ``random``, ``loso`` or ``kfold``.
+        kind: ``official``, ``random``, ``loso``, ``kfold``, ``session`` or the name of a published list.
         folds: each row is tested at most once over all folds; by ``loso`` and ``kfold`` exactly once.
         final: trains the head that is scored on held-out corpora; the only fold itself, where there is one.
         speaker_independent: no speaker in two parts, and every row's speaker known.
         summary: fold, part, label, gender -> rows, speakers.
+        notes: what a reader of the result has to know of how the rows were divided.
     """
 
     kind: str
@@ -59,6 +60,35 @@ class Protocol:
     final: Fold
     speaker_independent: bool
     summary: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def balance(protocol: Protocol, rows: pd.DataFrame) -> list[str]:
+    """One line per part: rows, speakers by sex, and their ages. Rotating protocols are tested on everyone in turn.
+
+    Args:
+        protocol: of these rows.
+        rows: task rows with ``speaker_id``, ``gender`` and ``age_years``.
+    """
+    masks = {"train": protocol.final.train, "val": protocol.final.val}
+    masks["test"] = np.any([fold.test for fold in protocol.folds], axis=0)
+    final = "" if protocol.final is protocol.folds[0] else " of the final head"
+    return [
+        f"  {part}{'' if part == 'test' else final}: {_people(rows[mask])}"
+        for part, mask in masks.items()
+        if mask.any()
+    ]
+
+
+def _people(rows: pd.DataFrame) -> str:
+    speakers = rows.groupby(rows["speaker_id"].fillna(rows["utt_id"]), sort=False)
+    genders = speakers["gender"].first().fillna("unknown").value_counts().sort_index()
+    ages = speakers["age_years"].first().dropna()
+    known = (
+        f"; age {ages.min():g} to {ages.max():g}, median {ages.median():g}" if len(ages) else "; ages unknown"
+    )
+    sexes = ", ".join(f"{count} {gender}" for gender, count in genders.items())
+    return f"{len(rows)} rows of {len(speakers)} speakers ({sexes}){known}"
 
 
 def check_fold(fold: Fold, speakers: Sequence[str], labels: Sequence[str] | None) -> Fold:
@@ -153,6 +183,28 @@ def assert_no_overlap(train: pd.DataFrame, heldout: pd.DataFrame) -> None:
             raise SplitError(
                 f"{len(shared)} {what} of held-out {shown(where['corpus'])} are in the training corpora: "
                 f"{shown(named)}; hold out another corpus or other speakers"
+            )
+
+
+def assert_one_label_each(table: pd.DataFrame) -> None:
+    """Refuses a recording that stands there twice with contradicting labels: one of them is wrong.
+
+    Args:
+        table: manifest of the training corpora with ``audio_sha256``; a missing label contradicts nothing.
+
+    Raises:
+        SplitError: names the rows and the labels.
+    """
+    known = table[table["audio_sha256"].notna()]
+    span = [known[column] for column in ("audio_sha256", "start_sample", "end_sample")]
+    for column in ("gender", "age_years", "emotion"):
+        wrong = known.groupby(span)[column].transform("nunique") > 1
+        if wrong.any():
+            copies = known[wrong].sort_values(["audio_sha256", "utt_id"])
+            said = [f"{utt} ({label})" for utt, label in zip(copies["utt_id"], copies[column], strict=True)]
+            raise SplitError(
+                f"{len(copies)} rows are copies of one another with different {column}: {shown(said)}; "
+                "decide for one label and leave the other rows out"
             )
 
 

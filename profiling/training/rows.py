@@ -14,7 +14,7 @@ from profiling.backbones.protocol import Backbone
 from profiling.config import RunConfig, parse_layers
 from profiling.corpora.manifest import manifest_hash
 from profiling.corpora.reading import read_corpora, read_corpus
-from profiling.corpora.splits import assert_no_overlap, assert_one_speaker_each
+from profiling.corpora.splits import assert_no_overlap, assert_one_label_each, assert_one_speaker_each
 from profiling.corpora.tasks import task_rows
 from profiling.errors import ConfigError, ManifestError
 from profiling.features.extract import Extraction
@@ -103,7 +103,7 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
     Raises:
         ManifestError, LabelError: a corpus that cannot be read or has no label of the task.
         SplitError: a held-out corpus shares speakers, files or recordings with the training corpora, or these
-            have a recording under two speakers.
+            have a recording under two speakers or with contradicting labels.
     """
     train = _training_table(config)
     heldout = _heldout_tables(config)
@@ -116,6 +116,7 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
     _attach(tables, extraction)
     if train is not None:
         assert_one_speaker_each(train)
+        assert_one_label_each(train)
         for table in heldout.values():
             assert_no_overlap(train, table)
     join = _Join(config, extraction.store, layers)

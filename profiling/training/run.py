@@ -13,7 +13,7 @@ from torch import Tensor
 
 from profiling.bundle import ProfilerSpec, Seen, write_bundle
 from profiling.config import RunConfig
-from profiling.corpora.protocol import Fold, Protocol
+from profiling.corpora.protocol import Fold, Protocol, balance
 from profiling.corpora.splits import make_protocol
 from profiling.features.prepare import Say
 from profiling.heads.bank import Bank, head_state
@@ -33,6 +33,7 @@ _SPLITS = {
     "random": "random speakers",
     "loso": "leave one speaker out (loso)",
     "kfold": "k-fold over speakers",
+    "session": "leave one session out",
 }
 
 
@@ -75,7 +76,8 @@ def open_stream(config: RunConfig, rows: RunRows, say: Say) -> Stream:
     train = training_rows(rows)
     protocol = make_protocol(train.table, config.split, label_column(config.task))
     labels = labels_of(config.task, train.table)
-    say(_protocol_line(protocol, train))
+    for line in [_protocol_line(protocol, train), *protocol.notes, *balance(protocol, train.table)]:
+        say(line)
     if train.dropped:
         say("left out: " + ", ".join(f"{reason} {count}" for reason, count in train.dropped.items()))
     return Stream(rows, protocol, labels)
@@ -184,8 +186,9 @@ def _protocol_line(protocol: Protocol, train: TaskRows) -> str:
     speakers = train.table["speaker_id"].nunique() or "unknown"
     folds = f", {len(protocol.folds)} folds" if len(protocol.folds) > 1 else ""
     independent = str(protocol.speaker_independent).lower()
+    how = _SPLITS.get(protocol.kind, f"the list {protocol.kind}")
     return (
-        f"{len(train.table)} utterances of {speakers} speakers; split: {_SPLITS[protocol.kind]}{folds}; "
+        f"{len(train.table)} utterances of {speakers} speakers; split: {how}{folds}; "
         f"speaker_independent: {independent}"
     )
 
