@@ -23,6 +23,8 @@ COMMANDS = {
     "similarity": "how alike voices are: cosine of their embeddings",
     "cache": "ls | verify | compact | prune the feature stores",
     "audit": "what would make a result on these corpora wrong: duplicates, overlap, labels, voices",
+    "corpora": "which corpora can be read: labels, hours, licence; one card in full",
+    "manifest": "write a corpus as a checked manifest with hashes",
     "verify": "check manifests: files exist, hashes agree, audio decodes",
     "demo": "generated voices to a report, offline, in two minutes",
 }

@@ -1,4 +1,4 @@
-"""Is the whole file there? What WAV, AIFF, AU, CAF and Ogg files promise, against the bytes that came.
+"""Is the whole file there? What WAV, AIFF, AU, CAF, NIST SPHERE and Ogg files promise, against the bytes that came.
 
 libsndfile 1.2 reads a cut-off PCM or Ogg file without complaint and returns what is left, and of a chained
 Ogg file the first stream only; flac, which it does notice, is left to it. So the containers are read here.
@@ -6,6 +6,7 @@ Ogg file the first stream only; flac, which it does notice, is left to it. So th
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _PIPED = range(0x7FFFF000 - 0x1000, 0x80000000)  # sox, sph2pipe
 
 _OGG_FIRST, _OGG_LAST = 2, 4  # bits of a page's header type (RFC 3533)
 _OGG_HEADER_BYTES = 27
+_SPHERE_HEADER_BYTES = 16_384  # more than any header there is; most have 1024
 
 
 class DamagedError(Exception):
@@ -43,6 +45,8 @@ def check_container(data: bytes) -> tuple[str, ...]:
         _check_chunks(data, _LAYOUTS[magic])
     elif magic == b".snd":
         _check_au(data)
+    elif magic == b"NIST":
+        _check_sphere(data)
     return ()
 
 
@@ -107,6 +111,22 @@ def _check_au(data: bytes) -> None:
         raise DamagedError(f"truncated: an AU header has 24 bytes, the file {len(data)}")
     offset, size = struct.unpack_from(">II", data, 4)
     _check_size(size, len(data) - offset)
+
+
+def _check_sphere(data: bytes) -> None:
+    """NIST SPHERE: a header of text lines, ``name -type value``; compressed samples promise no size."""
+    lines = data[:_SPHERE_HEADER_BYTES].decode("latin-1").split("end_head")[0].splitlines()
+    if len(lines) < 2 or not lines[1].strip().isdecimal():
+        raise DamagedError("damaged: the NIST SPHERE header does not say how long it is")
+    fields = {
+        parts[0]: parts[2] for parts in (line.split(maxsplit=2) for line in lines[2:]) if len(parts) == 3
+    }
+    if "," in fields.get("sample_coding", "pcm"):  # such as pcm,embedded-shorten-v2.00
+        return
+    numbers = [fields.get(name, "1") for name in ("sample_count", "sample_n_bytes", "channel_count")]
+    if "sample_count" not in fields or not all(number.isdecimal() for number in numbers):
+        return
+    _check_size(math.prod(map(int, numbers)), len(data) - int(lines[1]))
 
 
 def _check_size(promised: int, present: int, before: int = 0) -> None:

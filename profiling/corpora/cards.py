@@ -20,6 +20,8 @@ from profiling.scales import parse_scales
 
 #: How far a reader has been checked; ``none`` for the formats of a user's own data.
 GRADES = ("checked on real files", "on two public sources", "on one", "none")
+#: What a publisher states of a corpus's size, beside the hours.
+SIZES = ("utterances", "speakers")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Card:
         scale: of arousal, valence and dominance: ``[1, 7]``, or one each; None without such labels.
         sources: where the layout was looked up.
         speakers: published facts, speaker -> ``{gender, age}``.
+        size: as published: ``utterances`` and ``speakers``; what is not published is absent.
+        ages: words for ages -> years.
+        age_binned: ages stand for decades or classes: an error of less than half a bin means nothing.
     """
 
     name: str
@@ -61,6 +66,9 @@ class Card:
     hours: float | None = None
     scale: Any = None
     sources: tuple[str, ...] = ()
+    size: Mapping[str, int] = field(default_factory=dict)
+    ages: Mapping[str, float] = field(default_factory=dict)
+    age_binned: bool = False
 
     def rules(self, drop: tuple[str, ...] = ()) -> Rules:
         """The corpus's label maps and scales with the drops of this command."""
@@ -68,6 +76,7 @@ class Card:
             gender=self.labels.get("gender", {}),
             emotion=self.labels.get("emotion", {}),
             votes=self.labels.get("votes", {}),
+            age=self.ages,
             scales={} if self.scale is None else parse_scales(self.scale, f"card of {self.name}"),
             drop=drop,
             language=self.languages[0] if len(self.languages) == 1 else None,
@@ -141,6 +150,7 @@ def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:
     for column in lists["gives"]:
         if column not in LABEL_COLUMNS:
             raise ManifestError(f"{path}: gives {column!r}; {did_you_mean(str(column), LABEL_COLUMNS)}")
+    check_keys(content.get("size", {}), dict.fromkeys(SIZES), path)
     return Card(name=name, **{**content, **lists})
 
 

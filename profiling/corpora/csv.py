@@ -49,7 +49,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
     """Reads a table, or the table a YAML names.
 
     Args:
-        path: the CSV, TSV or YAML.
+        path: the CSV, TSV, parquet file or YAML.
         card: of the format; the corpus's own card is looked up by its name.
         drop: labels whose rows are dropped.
 
@@ -73,11 +73,11 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         table.attrs["dropped"] = {}
         return table
     name = str(options.get("name", table_path.absolute().parent.name))
-    raw = _rename(text, options.get("columns", {}), table_path)
+    raw = rename_columns(text, options.get("columns", {}), table_path)
     return assemble(raw, name, table_path.parent, rules_of(name, options, drop))
 
 
-def _rename(text: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:
+def rename_columns(text: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:
     """Theirs to ours; every column that looks like a misspelt one of ours is an error."""
     check_keys(columns, dict.fromkeys(RAW), path)
     for ours, theirs in columns.items():

@@ -38,7 +38,7 @@ def rules_of(name: str, options: Mapping[str, Any], drop: Collection[str]) -> Ru
         gender={**own.gender, **labels.get("gender", {})},
         emotion={**own.emotion, **labels.get("emotion", {})},
         votes={**own.votes, **labels.get("votes", {})},
-        age=options.get("age", {}),
+        age={**own.age, **options.get("age", {})},
         scales={**own.scales, **(parse_scales(options["scale"], name) if "scale" in options else {})},
         drop=(*drop, *(str(word) for word in options.get("drop", []))),
         language=options.get("language", own.language),

@@ -28,6 +28,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
 
 def _part(folder: Path, official: dict[str, str]) -> list[dict[str, str | None]]:
     speaker_of, gender, age = (_read_list(folder / name) for name in ("utt2spk", "spk2gender", "spk2age"))
+    texts = _read_list(folder / "text") if (folder / "text").is_file() else {}
     rows: list[dict[str, str | None]] = []
     for utterance, file in _read_list(folder / "wav.scp").items():
         if utterance not in speaker_of:
@@ -37,6 +38,7 @@ def _part(folder: Path, official: dict[str, str]) -> list[dict[str, str | None]]
             listed = official.get(speaker, "no part")
             raise ManifestError(f"{folder}: speaker {speaker} is in {listed} of the official split")
         found = {"path": file, "utt_id": utterance, "speaker": speaker, "split": folder.name}
+        found |= {"text_id": texts[utterance].casefold()} if utterance in texts else {}
         rows.append({**found, "gender": gender.get(speaker), "age": age.get(speaker)})
     return rows
 

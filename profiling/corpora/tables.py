@@ -37,13 +37,17 @@ def read_text_table(path: Path, separator: str = ",", *, quoted: bool = True) ->
     """A table with every cell as text (ids keep their leading zeros), stripped; empty cells are None.
 
     Args:
-        path: UTF-8, with a header line.
+        path: UTF-8, with a header line; or a parquet table.
         separator: between cells.
         quoted: whether a quotation mark encloses a cell (False: it is text).
 
     Raises:
         ManifestError: missing, not a table, or a column named twice.
     """
+    if path.suffix == ".parquet":
+        from profiling.corpora.arrow import read_text_parquet  # pyarrow's parquet only where it is needed
+
+        return pd.DataFrame(read_text_parquet(path), dtype=object)
     try:
         frame = pd.read_csv(
             io.StringIO(path.read_text(encoding="utf-8-sig")),

@@ -109,7 +109,7 @@ class Split(TypedDict):
 
 
 class CorpusUsed(TypedDict):
-    """A corpus and its part in the run."""
+    """A corpus and its part in the run; ``age_binned`` where its ages stand for decades or classes."""
 
     corpus: str
     role: Literal["train", "heldout"]
@@ -118,6 +118,7 @@ class CorpusUsed(TypedDict):
     hours: float | None
     licence: str | None
     citation: str | None
+    age_binned: NotRequired[bool]
 
 
 class Result(TypedDict):

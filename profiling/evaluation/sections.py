@@ -212,7 +212,20 @@ def _data(result: Result) -> Section:
     independent = str(result["split"]["speaker_independent"]).lower()
     text = f"Split {result['split']['kind']}: {split}. speaker_independent: {independent}."
     left_out = [Paragraph(line) for line in _left_out(result["environment"].get("manifests", {}))]
-    return Section("Data", [Table(head, rows), Paragraph(text), *left_out])
+    return Section("Data", [Table(head, rows), Paragraph(text), *_binned(result), *left_out])
+
+
+def _binned(result: Result) -> list[Paragraph]:
+    """A sentence where an error in years is measured against the middle of a bin."""
+    names = sorted({corpus["corpus"] for corpus in result["data"] if corpus.get("age_binned")})
+    if not names or result["task"]["kind"] != "regression":
+        return []
+    return [
+        Paragraph(
+            f"Ages of {', '.join(names)} are binned: each stands for a decade or class, so an error of less than "
+            "half a bin means nothing."
+        )
+    ]
 
 
 def _left_out(manifests: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -75,7 +75,7 @@ def describe_data(rows: Mapping[str, TaskRows], role: Literal["train", "heldout"
 def _corpus(name: str, part: pd.DataFrame, role: Literal["train", "heldout"]) -> CorpusUsed:
     card = find_card(name)
     hours = part["duration_s"].sum(min_count=1) / 3600
-    return {
+    used: CorpusUsed = {
         "corpus": name,
         "role": role,
         "utterances": len(part),
@@ -84,6 +84,9 @@ def _corpus(name: str, part: pd.DataFrame, role: Literal["train", "heldout"]) ->
         "licence": card.licence if card else None,
         "citation": card.citation if card else None,
     }
+    if card is not None and card.age_binned:
+        used["age_binned"] = True
+    return used
 
 
 def provenance(store: FeatureStore, rows: Mapping[str, TaskRows]) -> dict[str, Any]:
