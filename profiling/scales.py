@@ -98,6 +98,18 @@ def parse_on_scale(values: Iterable[str | None], scale: Scale, *, what: str) -> 
     return [None if v is None else places.get(v) for v in listed]
 
 
+def off_scale(value: str | None, scale: Scale) -> bool:
+    """Whether the text is a number that lies off the scale; what is no number is not.
+
+    >>> off_scale("0.5", Scale(1, 5)), off_scale("5", Scale(1, 5)), off_scale("high", Scale(1, 5))
+    (True, False, False)
+    """
+    try:
+        return value is not None and not is_missing(value) and not scale.holds(float(value))
+    except ValueError:
+        return False
+
+
 def _place(value: str, scale: Scale) -> float | None:
     try:
         number = float(value)

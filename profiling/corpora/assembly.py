@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ import pandas as pd
 from profiling.corpora.labelling import Rules, label_columns, text_of
 from profiling.corpora.manifest import SPLITS, check_manifest, conform, shown
 from profiling.corpora.tables import resolve
-from profiling.errors import ManifestError, did_you_mean
+from profiling.errors import LabelError, ManifestError, did_you_mean
 
 #: What a reader may find, all text or None. Only ``path`` has to be there.
 RAW = (
@@ -79,9 +80,10 @@ def assemble(
     table["corpus"] = corpus
     table["language"] = [value or rules.language for value in text_of(raw, "language")]
     table["text_id"] = text_of(raw, "text_id")
-    table["split"] = _splits(raw, corpus)
+    table["split"] = _splits(raw, corpus, rules)
     table["start_sample"], table["end_sample"] = text_of(raw, "start"), text_of(raw, "end")
-    kept = check_manifest(conform(table[table.pop("keep")]), corpus)
+    keep = table.pop("keep") & _not_dropped(raw, table["utt_id"], rules.drop, corpus, dropped)
+    kept = check_manifest(conform(table[keep]), corpus)
     check_some_files_exist(kept, folder)
     kept.attrs["dropped"] = {**dropped, **_warned(left_out or {}, corpus)}
     return kept
@@ -121,14 +123,39 @@ def _required(value: str | None, what: str) -> str:
     return value
 
 
-def _splits(raw: pd.DataFrame, corpus: str) -> list[str | None]:
+def _splits(raw: pd.DataFrame, corpus: str, rules: Rules) -> list[str | None]:
     known = {**{part: part for part in SPLITS}, **SPLIT_ALIASES}
     values = text_of(raw, "split")
-    wrong = Counter(v for v in values if v is not None and v.casefold() not in known)
+    wrong = Counter(v for v in values if v is not None and v not in rules.split and v.casefold() not in known)
     if wrong:
         counts = ", ".join(f"{value!r} ({count} rows)" for value, count in wrong.most_common())
         raise ManifestError(f"{corpus}: split {counts}; {did_you_mean(next(iter(wrong)), known)}")
-    return [None if v is None else known[v.casefold()] for v in values]
+    return [
+        None if v is None else rules.split[v] if v in rules.split else known[v.casefold()] for v in values
+    ]
+
+
+def _not_dropped(
+    raw: pd.DataFrame, ids: pd.Series, drop: Collection[str], corpus: str, dropped: dict[str, int]
+) -> pd.Series:
+    """False for the rows of a part (``split:Test2``) or a pattern (``id:*_script*``) to drop; counts them."""
+    keep = pd.Series(True, index=raw.index)
+    parts = pd.Series(text_of(raw, "split"), index=raw.index, dtype=object)
+    for asked in drop:
+        column, _, word = asked.partition(":")
+        if column == "split":
+            hit = parts == word
+        elif column == "id":
+            hit = ids.map(lambda name, pattern=word: fnmatchcase(name, pattern))
+        else:
+            continue
+        if hit.any():
+            dropped[asked] = int(hit.sum())
+            _log.warning("%s: %d rows with %s dropped, as asked", corpus, dropped[asked], asked)
+        keep &= ~hit
+    if not keep.any():
+        raise LabelError(f"{corpus}: every row was dropped ({', '.join(dropped)}); ask for fewer drops")
+    return keep
 
 
 def check_some_files_exist(table: pd.DataFrame, folder: Path) -> None:

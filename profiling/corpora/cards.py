@@ -39,10 +39,12 @@ class Card:
         layout: the publisher's layout, in words.
         official_split: which split the publisher gives, in words; None without one.
         traps: what goes wrong with it.
-        labels: column -> the corpus's own words -> vocabulary; ``votes`` are words that only raters use.
+        labels: column -> the corpus's own words -> vocabulary; ``votes`` are words that only raters use,
+            ``split`` the names of its parts.
         gives: label columns of the manifest that the reader fills, in :data:`LABEL_COLUMNS`' order.
         hours: of speech, as published; None where it is not.
         scale: of arousal, valence and dominance: ``[1, 7]``, or one each; None without such labels.
+        off_scale: what happens to a number off it: ``error``, or ``missing``: left empty and counted.
         sources: where the layout was looked up.
         speakers: published facts, speaker -> ``{gender, age}``.
         size: as published: ``utterances`` and ``speakers``; what is not published is absent.
@@ -65,6 +67,7 @@ class Card:
     gives: tuple[str, ...] = ()
     hours: float | None = None
     scale: Any = None
+    off_scale: str = "error"
     sources: tuple[str, ...] = ()
     size: Mapping[str, int] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
@@ -78,6 +81,8 @@ class Card:
             votes=self.labels.get("votes", {}),
             age=self.ages,
             scales={} if self.scale is None else parse_scales(self.scale, f"card of {self.name}"),
+            off_scale=self.off_scale,
+            split=self.labels.get("split", {}),
             drop=drop,
             language=self.languages[0] if len(self.languages) == 1 else None,
         )
@@ -146,6 +151,8 @@ def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:
             raise ManifestError(f"{path}: the card has no {key!r}")
     if content["grade"] not in GRADES:
         raise ManifestError(f"{path}: grade {content['grade']!r}; {did_you_mean(content['grade'], GRADES)}")
+    if content.get("off_scale", "error") not in ("error", "missing"):
+        raise ManifestError(f"{path}: off_scale {content['off_scale']!r}; write error or missing")
     lists = {key: tuple(content.get(key, ())) for key in ("languages", "traps", "gives", "sources")}
     for column in lists["gives"]:
         if column not in LABEL_COLUMNS:

@@ -18,7 +18,7 @@ from profiling.labels import (
     parse_ages,
     strict_map,
 )
-from profiling.scales import DIMENSIONS, Scale, parse_on_scale
+from profiling.scales import DIMENSIONS, Scale, off_scale, parse_on_scale
 from profiling.votes import map_votes
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,10 @@ class Rules:
         votes: words that only raters use; the others are those of ``emotion``.
         age: words -> years.
         scales: dimension -> the scale its numbers are on; a dimension without one cannot be read.
-        drop: labels whose rows are dropped and counted: ``word`` or ``column:word``.
+        off_scale: ``error``, or ``missing``: numbers off their scale are left empty and counted.
+        split: the publisher's words for its parts -> ``train``, ``val``, ``test``, or None for no part.
+        drop: what is dropped and counted: ``word`` or ``column:word`` of a label, ``split:Test2`` (the
+            publisher's word), ``id:*_script*`` (a pattern of utterances).
         language: BCP 47 tag of rows that name none.
     """
 
@@ -43,6 +46,8 @@ class Rules:
     votes: Mapping[str, str | None] = field(default_factory=dict)
     age: Mapping[str, float] = field(default_factory=dict)
     scales: Mapping[str, Scale] = field(default_factory=dict)
+    off_scale: str = "error"
+    split: Mapping[str, str | None] = field(default_factory=dict)
     drop: Collection[str] = ()
     language: str | None = None
 
@@ -88,7 +93,8 @@ def label_columns(raw: pd.DataFrame, corpus: str, rules: Rules) -> tuple[pd.Data
         "emotion_votes": _votes(raw, corpus, rules),
     }
     for name in DIMENSIONS:
-        columns[name] = _on_scale(text_of(raw, name), rules.scales.get(name), f"{name} of {corpus}")
+        columns[name], lost = _on_scale(text_of(raw, name), rules, name, corpus)
+        dropped |= {f"{name} off its scale": lost} if lost else {}
     return pd.DataFrame(columns, index=raw.index), dropped
 
 
@@ -98,15 +104,25 @@ def _votes(raw: pd.DataFrame, corpus: str, rules: Rules) -> list[str | None]:
     return map_votes(text_of(raw, "emotion_votes"), mapping, what=f"emotion_votes of {corpus}", drop=drop)
 
 
-def _on_scale(values: Sequence[str | None], scale: Scale | None, what: str) -> list[float | None]:
-    if scale is not None:
-        return parse_on_scale(values, scale, what=what)
-    if any(value is not None for value in values):
-        raise LabelError(
-            f"{what}: on which scale? write it into the corpus's YAML, such as scale: [1, 7], or "
-            "scale: [0, 1] where the numbers are already places between the ends"
-        )
-    return [None] * len(values)
+def _on_scale(
+    values: Sequence[str | None], rules: Rules, name: str, corpus: str
+) -> tuple[list[float | None], int]:
+    """Places on the scale, and how many numbers were off it and are left empty."""
+    scale, what = rules.scales.get(name), f"{name} of {corpus}"
+    if scale is None:
+        if any(value is not None for value in values):
+            raise LabelError(
+                f"{what}: on which scale? write it into the corpus's YAML, such as scale: [1, 7], or "
+                "scale: [0, 1] where the numbers are already places between the ends"
+            )
+        return [None] * len(values), 0
+    if rules.off_scale == "error":
+        return parse_on_scale(values, scale, what=what), 0
+    kept = [None if off_scale(value, scale) else value for value in values]
+    lost = sum(off_scale(value, scale) for value in values)
+    if lost:
+        _log.warning("%s: %d numbers off the scale are left empty", what, lost)
+    return parse_on_scale(kept, scale, what=what), lost
 
 
 def drops_of(column: str, drop: Collection[str]) -> set[str]:

@@ -26,14 +26,30 @@ def read_names(folder: Path, pattern: re.Pattern[str], corpus: str, like: str) -
         like: an example of such a name, with what its parts are, for the message.
 
     Raises:
-        ManifestError: no recordings, or one whose name is not of this form.
+        ManifestError: no recordings, one whose name is not of this form, or two of one name.
     """
+    return _rows(folder, recordings_by_stem(folder, corpus), pattern, corpus, like)
+
+
+def read_paths(folder: Path, pattern: re.Pattern[str], corpus: str, like: str) -> list[RawRow]:
+    """Like :func:`read_names`, where the folders say something too: matched is the end of the path.
+
+    The pattern's groups have to make up ``utt_id`` where file names repeat; two of one id are refused later.
+    """
+    paths = {file.with_suffix("").as_posix(): file.as_posix() for file in find_recordings(folder)}
+    whole = re.compile(rf"(?:.*/)?{pattern.pattern}", pattern.flags)
+    return _rows(folder, paths, whole, corpus, like)
+
+
+def _rows(
+    folder: Path, names: Mapping[str, str], pattern: re.Pattern[str], corpus: str, like: str
+) -> list[RawRow]:
     rows: list[RawRow] = []
-    for file in find_recordings(folder):
-        match = pattern.fullmatch(file.stem)
+    for name, file in names.items():
+        match = pattern.fullmatch(name)
         if match is None:
             raise ManifestError(f"{corpus}: {folder / file} is not named like {like}; move it elsewhere")
-        rows.append({"path": file.as_posix(), "utt_id": file.stem, **match.groupdict()})
+        rows.append({"path": file, "utt_id": name.rpartition("/")[2], **match.groupdict()})
     return rows
 
 

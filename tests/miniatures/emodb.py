@@ -27,9 +27,7 @@ FACTS = Facts(
         "emotion": "happy",
     },
     odd={
-        "duplicate": Odd(
-            copy("wav/03a01Fa.wav", "wav/copy/03a01Fa.wav"), "1 duplicate utt_id: emodb/03a01Fa"
-        ),
+        "duplicate": Odd(copy("wav/03a01Fa.wav", "wav/copy/03a01Fa.wav"), "03a01Fa lies twice"),
         "stray": Odd(copy("wav/03a01Fa.wav", "wav/03a01.wav"), "not named like 03a01Fa"),
         "speaker": Odd(copy("wav/03a01Fa.wav", "wav/99a01Fa.wav"), "no speaker '99'"),
         "emotion": Odd(copy("wav/03a01Fa.wav", "wav/03a01Xa.wav"), r"'X' \(1 rows\)", LabelError),
