@@ -1,0 +1,35 @@
+"""BAVED: a tired man and a woman with much emotion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.miniatures.facts import Facts, Odd, copy, record
+
+FIRST, SECOND = "0/1-M-25-0-0-3.wav", "4/37-F-21-4-2-1.wav"
+
+
+def build(folder: Path) -> Path:
+    """Two recordings."""
+    record(folder, FIRST, SECOND, rate_hz=16_000)
+    (folder / "speakers_info.json").write_text("{}")
+    return folder
+
+
+FACTS = Facts(
+    rows=2,
+    row={
+        "utt_id": "baved/1-M-25-0-0-3",
+        "speaker_id": "baved/1",
+        "text_id": "0",
+        "language": "ar",
+        "gender": "male",
+        "age_years": 25.0,
+        "emotion": "tired",
+        "arousal": 0.0,
+    },
+    odd={
+        "duplicate": Odd(copy(FIRST, "1/1-M-25-0-0-3.wav"), "lies twice"),
+        "stray": Odd(copy(FIRST, "0/1-M-25-0-3-3.wav"), "not named like 1-M-25-0-1-3"),
+    },
+)
