@@ -68,7 +68,7 @@ def _turns(file: Path, session: str) -> Iterator[RawRow]:
             raise ManifestError(f"{file}: not a line of a turn: {line!r}")
         elif said := _EVALUATOR.match(line):
             words = [word.strip() for word in said["words"].split(";") if word.strip()]
-            votes.update({word: 1 / len(words) for word in words})  # type: ignore[arg-type]  # parts of a vote
+            votes.update({word: 1 / len(words) for word in words})
     yield from _finished(row, votes)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
-from profiling.corpora.names import UNLISTED, RawRow, need_columns
+from profiling.corpora.names import UNLISTED, RawRow, need_columns, records
 from profiling.corpora.tables import find_recordings, read_text_table
 from profiling.errors import ManifestError
 
@@ -44,7 +44,7 @@ def _part(path: Path, part: str, found: Mapping[str, str]) -> list[RawRow]:
     table = _first(path, part, (f"{part}_sent_emo.csv",))
     text = read_text_table(table)
     need_columns(text.columns, _COLUMNS, table)
-    return [_row(row, part, found) for row in text.to_dict("records")]
+    return [_row(row, part, found) for row in records(text)]
 
 
 def _row(row: Mapping[str, str | None], part: str, found: Mapping[str, str]) -> RawRow:

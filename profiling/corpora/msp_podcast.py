@@ -12,7 +12,7 @@ import pandas as pd
 
 from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
-from profiling.corpora.names import RawRow, need_columns, recordings_by_stem, unlisted
+from profiling.corpora.names import RawRow, need_columns, recordings_by_stem, records, unlisted
 from profiling.corpora.tables import read_text_table
 from profiling.errors import ManifestError
 
@@ -48,7 +48,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
     audio = next(path / name for name in _AUDIO_FOLDERS if (path / name).is_dir())
     found = recordings_by_stem(audio, card.name)
     votes = _read_votes(table.parent / _DETAILED)
-    rows = [_row(row, found, votes) for row in text.to_dict("records")]
+    rows = [_row(row, found, votes) for row in records(text)]
     left_out = unlisted(found, [str(row["utt_id"]) for row in rows])
     raw = pd.DataFrame(rows, dtype=object)
     return assemble(raw, card.name, audio, card.rules(tuple(drop)), left_out)

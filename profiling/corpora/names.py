@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import cast
+
+import pandas as pd
 
 from profiling.corpora.tables import find_recordings
 from profiling.errors import ManifestError
@@ -73,6 +76,11 @@ def unlisted(found: Mapping[str, str], listed: Iterable[str]) -> dict[str, int]:
     """Counts recordings that no row of the publisher's table names; they have no labels and are left out."""
     rest = len(set(found) - set(listed))
     return {UNLISTED: rest} if rest else {}
+
+
+def records(text: pd.DataFrame) -> list[RawRow]:
+    """The rows of a publisher's table, from :func:`profiling.corpora.tables.read_text_table`."""
+    return cast("list[RawRow]", text.to_dict("records"))
 
 
 def need_columns(present: Collection[str], needed: Iterable[str], table: Path) -> None:
