@@ -1,4 +1,4 @@
-"""BAVED: ``0/1-M-25-0-1-3.wav`` (speaker, gender, age, word, level of emotion, record), Arabic words."""
+"""BAVED: ``0/1-m-20-0-1-107.wav`` (speaker, gender, age, word, level of emotion, record), Arabic words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profiling.corpora.names import read_names
 _NAME = re.compile(
     r"(?P<speaker>\d+)-(?P<gender>[FMfm])-(?P<age>\d+)-(?P<text_id>[0-6])-(?P<level>[0-2])-\d+"
 )
-_LIKE = "1-M-25-0-1-3 (speaker, gender, age, word, level, record)"
+_LIKE = "1-m-20-0-1-107 (speaker, gender, age, word, level, record)"
 
 
 def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:

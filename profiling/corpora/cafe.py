@@ -12,8 +12,8 @@ from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
 from profiling.corpora.names import read_names
 
-_NAME = re.compile(r"(?P<speaker>\d{2})-(?P<emotion>[CDJNPST])-(?P<intensity>\d)-(?P<text_id>[1-6])")
-_LIKE = "01-C-1-1 (actor, emotion, intensity, sentence)"
+_NAME = re.compile(r"(?P<speaker>\d{2})-(?P<emotion>[CDJNPST])(?:-(?P<intensity>[12]))?-(?P<text_id>[1-6])")
+_LIKE = "01-C-1-1 (actor, emotion, intensity, sentence), neutral like 01-N-1"
 
 
 def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from profiling.corpora.cards import Card
 from profiling.corpora.names import read_names
 
 _NAME = re.compile(
-    r"(?P<speaker>(?P<gender>[FM])_\d{2})_[A-Z]+_S_(?P<text_id>\d+)_(?P<emotion>[A-Z]+)_(?P<take>\d)"
-)
+    r"(?P<speaker>(?P<gender>[FM])_\d{2})_[A-Z]+_S_(?P<text_id>\d+)_(?P<emotion>[A-Z]+)_(?P<take>\d)\]?"
+)  # one name ends in a bracket, as published: F_02_MONIKA_S_2_SURPRISE_3].wav
 _LIKE = "F_01_OISHI_S_10_ANGRY_1 (gender, number, name, sentence, emotion, take)"
 
 

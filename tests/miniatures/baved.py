@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.miniatures.facts import Facts, Odd, copy, record
 
-FIRST, SECOND = "0/1-M-25-0-0-3.wav", "4/37-F-21-4-2-1.wav"
+FIRST, SECOND = "0/1-m-20-0-0-107.wav", "4/10-f-20-4-2-1.wav"
 
 
 def build(folder: Path) -> Path:
@@ -19,17 +19,17 @@ def build(folder: Path) -> Path:
 FACTS = Facts(
     rows=2,
     row={
-        "utt_id": "baved/1-M-25-0-0-3",
+        "utt_id": "baved/1-m-20-0-0-107",
         "speaker_id": "baved/1",
         "text_id": "0",
         "language": "ar",
         "gender": "male",
-        "age_years": 25.0,
+        "age_years": 20.0,
         "emotion": "tired",
         "arousal": 0.0,
     },
     odd={
-        "duplicate": Odd(copy(FIRST, "1/1-M-25-0-0-3.wav"), "lies twice"),
-        "stray": Odd(copy(FIRST, "0/1-M-25-0-3-3.wav"), "not named like 1-M-25-0-1-3"),
+        "duplicate": Odd(copy(FIRST, "1/1-m-20-0-0-107.wav"), "lies twice"),
+        "stray": Odd(copy(FIRST, "0/1-m-20-0-3-107.wav"), "not named like 1-m-20-0-1-107"),
     },
 )

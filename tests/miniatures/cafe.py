@@ -1,4 +1,4 @@
-"""CaFE: a folder whose name lost its accents, and the other release's format."""
+"""CaFE: a folder whose name lost its accents, and a neutral take of the other release."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.miniatures.facts import Facts, Odd, copy, record
 
-FIRST, SECOND = "CaFE_48k/D_go_t/Fort/10-D-2-1.wav", "CaFE_48k/Neutre/07-N-1-6.aiff"
+FIRST, SECOND = "CaFE_48k/D_go_t/Fort/10-D-2-1.wav", "CaFE_48k/Neutre/07-N-6.aiff"
 
 
 def build(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""SUBESCO: a woman and a man of the same number."""
+"""SUBESCO: two women, one take named as it was published."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from profiling.errors import LabelError
 from tests.miniatures.facts import Facts, Odd, copy, record
 
-FIRST, SECOND = "F_01_OISHI_S_10_ANGRY_1.wav", "M_01_MAHFUZ_S_1_FEAR_5.wav"
+FIRST, SECOND = "F_01_OISHI_S_10_ANGRY_1.wav", "F_02_MONIKA_S_2_SURPRISE_3].wav"
 
 
 def build(folder: Path) -> Path:
