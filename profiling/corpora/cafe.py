@@ -12,7 +12,7 @@ from profiling.corpora.assembly import assemble
 from profiling.corpora.cards import Card
 from profiling.corpora.names import read_names
 
-_NAME = re.compile(r"(?P<speaker>\d{2})-(?P<emotion>[CDJNPST])(?:-(?P<intensity>[12]))?-(?P<text_id>[1-6])")
+_NAME = re.compile(r"(?P<speaker>\d{2})-(?P<emotion>N|[CDJPST](?=-[12]-))(?:-[12])?-(?P<text_id>[1-6])")
 _LIKE = "01-C-1-1 (actor, emotion, intensity, sentence), neutral like 01-N-1"
 
 
