@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from profiling.errors import BundleError
 from profiling.heads.spec import HeadSpec
-from profiling.provenance import fsync_folder, read_json, sha256_bytes, sha256_file, signature, write_json
+from profiling.provenance import (
+    fsync_folder,
+    read_json,
+    sha256_bytes,
+    sha256_file,
+    signature,
+    sync_file,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,8 +153,7 @@ def _fill(folder: Path, spec: ProfilerSpec, state: Mapping[str, Tensor], seen: S
     tensors = save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()})
     with (folder / _HEAD).open("wb") as file:
         file.write(tensors)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
     write_json(folder / _SEEN, {k: sorted(v) for k, v in asdict(seen).items()})
     content: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

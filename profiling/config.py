@@ -182,6 +182,16 @@ class TrainerConfig:
 
 
 @dataclass
+class BankConfig:
+    """Banks of a packed sweep (``hydra/launcher=packed``); nothing here changes a number."""
+
+    max_bytes: int = (
+        2 * 2**30
+    )  # of parameters, gradients, moments and best parameters; more heads: more banks
+    save_every: int = 5  # epochs; a killed sweep repeats at most as many
+
+
+@dataclass
 class HeldoutConfig:
     """How held-out corpora are decided."""
 
@@ -212,6 +222,7 @@ class RunConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
     heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     seed: int | None = None  # alias of head.seed

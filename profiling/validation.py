@@ -37,6 +37,8 @@ _POSITIVE = (
     "data.batch_size",
     "trainer.max_epochs",
     "trainer.patience",
+    "bank.max_bytes",
+    "bank.save_every",
     "head.lr",
     "head.clip_norm",
 )

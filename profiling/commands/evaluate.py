@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
 
 #: Sections and settings that a trained head brings along; a value given beside it would change nothing.
 _BUNDLES_OWN = (
-    "task", "backbone", "audio", "features", "head", "split", "data", "trainer", "select", "seed", "experiment",
+    "task", "backbone", "audio", "features", "head", "split", "data", "trainer", "bank", "select", "seed", "experiment",
     "corpus.train", "store.dtype",
 )  # fmt: skip
 _YET_TAKEN = ("backbone.device",)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from profiling.errors import BundleError
+from profiling.evaluation.folds import Folds
 from profiling.provenance import sha256_bytes
 
 #: Printed wherever numbers of such a backbone appear; released weights need no remark.
@@ -60,6 +61,7 @@ class Score(TypedDict):
     per_class_recall: NotRequired[dict[str, dict[str, Any]]]
     confusion: NotRequired[Confusion]
     bands: NotRequired[list[Band]]
+    folds: NotRequired[Folds]  # of rotating protocols
 
 
 class HeldoutScore(TypedDict):

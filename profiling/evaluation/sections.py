@@ -113,7 +113,23 @@ def _rotated(result: Result) -> str:
     return (
         f"Validation and test are pooled over other heads of the same kind, {folds} ({kind}): every one of the "
         f"{tested['speakers']} speakers was tested by a head that had never heard them. The head above is one more, "
-        "trained for held-out corpora and kept in bundle/."
+        f"trained for held-out corpora and kept in bundle/. {_over_folds(result)}"
+    )
+
+
+def _over_folds(result: Result) -> str:
+    """Mean and standard deviation over the folds, by the first metric."""
+    said = []
+    for part in parts(result):
+        if folds := part.score.get("folds"):
+            metric = next(iter(folds["mean"]))
+            mean, sd = (number_text(metric, folds[key][metric]) for key in ("mean", "sd"))
+            said.append(f"{part.title} {NAMES[metric]} {mean} ± {sd}")
+    if not said:
+        return ""
+    return (
+        f"Mean and standard deviation over the folds: {'; '.join(said)}. The pooled values below count every row once; "
+        "a sweep ranks its candidates by the mean validation score of all heads."
     )
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from profiling.config import RunConfig
 from profiling.errors import ConfigError
-from profiling.evaluation.summary import NAMES
 from profiling.resources import conf_folder
 from profiling.training.describe import command_given
 from profiling.training.escape import caught, escaping, uninterrupted
@@ -32,8 +30,10 @@ from profiling.training.hydra_app import (
     register,
     to_config,
 )
+from profiling.training.layers_first import jobs_of_sweep
 from profiling.training.log import restored_logging, say
 from profiling.training.overrides import MULTIRUN, divide, parse
+from profiling.training.plugins import register_hydra_plugins
 
 _HYDRA_RAISES = "HYDRA_FULL_ERROR"  # Hydra's own switch: errors come out instead of being printed
 
@@ -48,10 +48,12 @@ def run_app(argv: Sequence[str]) -> int:
         ProfilingError: a mistake in what was asked for.
     """
     register()
+    register_hydra_plugins()
     settings, flags = divide(argv)
-    config = _check(settings, sweep=any(flag in MULTIRUN for flag in flags))
+    configs = _check(settings, sweep=any(flag in MULTIRUN for flag in flags))
+    sweep = jobs_of_sweep(configs)
     process = _process_of([*flags, *settings])
-    with command_given("train", argv), caught(config.paths.runs), restored_logging(), process:
+    with command_given("train", argv), caught(configs[0].paths.runs), restored_logging(), process, sweep:
         try:
             hydra.main(
                 version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name=CONFIG_NAME
@@ -61,8 +63,8 @@ def run_app(argv: Sequence[str]) -> int:
     return 0
 
 
-def _check(settings: list[str], *, sweep: bool) -> RunConfig:
-    """The configuration of the run or of a sweep's first job; a mistake in any job is said before the first."""
+def _check(settings: list[str], *, sweep: bool) -> list[RunConfig]:
+    """Configurations in which every value asked for occurs; a mistake in any job is said before the first."""
     check_overrides(settings)
     if sweep:
         return check_sweep(settings)
@@ -71,7 +73,7 @@ def _check(settings: list[str], *, sweep: bool) -> RunConfig:
             raise ConfigError(f"{text} names several values; add -m to try each")
         if parse(text).key_or_group == "hydra.run.dir":
             _refuse_taken(Path(text.partition("=")[2].strip("'\"")))
-    return compose_config(settings)
+    return [compose_config(settings)]
 
 
 def _refuse_taken(folder: Path) -> None:
@@ -95,19 +97,19 @@ def _process_of(argv: Sequence[str]) -> Iterator[None]:
             os.environ[_HYDRA_RAISES] = raises
 
 
-def job(node: DictConfig) -> float | None:
+def job(node: DictConfig) -> float:
     """One Hydra job: trains; opens test and held-out data unless it is part of a sweep.
 
     Returns:
-        The validation score; None where training diverged.
+        The validation score, or the worst there is where training diverged.
     """
     with escaping():
         return _job(node)
 
 
-def _job(node: DictConfig) -> float | None:
+def _job(node: DictConfig) -> float:
     from profiling.training.fit import training_device
-    from profiling.training.outcome import refuse_earlier_run
+    from profiling.training.outcome import refuse_earlier_run, returned_score
     from profiling.training.precheck import check_settings
     from profiling.training.rows import load_rows
     from profiling.training.run import train_run
@@ -117,26 +119,31 @@ def _job(node: DictConfig) -> float | None:
     folder = Path(runtime.runtime.output_dir)
     config = to_config(node)
     with uninterrupted():
-        refuse_earlier_run(folder)
         check_settings(config)
         training_device(config.trainer.device)
+        if runtime.mode == RunMode.MULTIRUN:
+            return _swept(config, folder)
+        refuse_earlier_run(folder)
         rows = load_rows(config, say)
         validation = train_run(config, rows, folder, say)
-        if runtime.mode == RunMode.MULTIRUN:
-            say(_validation_line(validation))
-            return _returned(validation)
         result = open_run(folder, rows)
     say_result(folder, result)
-    return _returned(validation)
+    return returned_score(validation)
 
 
-def _validation_line(validation: dict[str, Any]) -> str:
-    score = _returned(validation)
-    shown = "none, training diverged" if score is None else f"{score:.4f}"
-    name = NAMES[validation["score_name"]]
-    return f"validation {name} {shown}; test and held-out stay closed until a winner is chosen"
+def _swept(config: RunConfig, folder: Path) -> float:
+    """A job of a sweep: skipped where it was finished before, and nothing but validation is opened."""
+    from profiling.training.describe import run_signature
+    from profiling.training.outcome import clear_unfinished, finished_before, returned_score, validation_line
+    from profiling.training.rows import load_rows
+    from profiling.training.run import train_run
 
-
-def _returned(validation: dict[str, Any]) -> float | None:
-    score: float | None = validation["score"]
-    return score
+    rows = load_rows(config, say)
+    validation = finished_before(folder, run_signature(config, rows))
+    if validation is None:
+        clear_unfinished(folder)
+        validation = train_run(config, rows, folder, say)
+    else:
+        say("finished before")
+    say(validation_line(validation))
+    return returned_score(validation)

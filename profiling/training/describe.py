@@ -133,13 +133,22 @@ def _program(name: str = "") -> list[str]:
 
 def run_signature(config: RunConfig, rows: RunRows) -> str:
     """What a trained head depends on, and nothing else: names a run whatever its folder."""
-    sections = {name: asdict(getattr(config, name)) for name in _SIGNED}
+    return _signature(config, rows, _SIGNED, layers=rows.layers)
+
+
+def stream_signature(config: RunConfig, rows: RunRows) -> str:
+    """What the heads of a bank have in common: rows, answers, folds, order and trainer."""
+    return _signature(config, rows, [name for name in _SIGNED if name != "head"])
+
+
+def _signature(config: RunConfig, rows: RunRows, signed: Sequence[str], **more: object) -> str:
+    sections = {name: asdict(getattr(config, name)) for name in signed}
     for quiet in ("progress", "tensorboard", "device"):
         del sections["trainer"][quiet]
     return signature(
         {
             **sections,
-            "layers": rows.layers,
+            **more,
             "feature_key": rows.store.key.sha256,
             "manifest": training_rows(rows).manifest_sha256,
             "drop_labels": sorted(config.corpus.drop_labels),
@@ -176,6 +185,16 @@ def profiler_facts(config: RunConfig, rows: RunRows, protocol: Protocol, labels:
         "citations": [str(c["citation"]) for c in data if c["citation"]],
         "provenance": provenance(rows.store, used),
     }
+
+
+def own_facts(facts: Mapping[str, Any], config: RunConfig, rows: RunRows) -> dict[str, Any]:
+    """:func:`profiler_facts` of one of several runs over the same rows: what is its own put in its place."""
+    own = {
+        "layers": rows.layers,
+        "head": asdict(config.head),
+        "signature": run_signature(config, rows),
+    }
+    return {**facts, "train": {**facts["train"], **own}}
 
 
 def train_answers(train: TaskRows, protocol: Protocol) -> list[list[Any]]:

@@ -7,6 +7,7 @@ in the schema before Hydra sees them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 from profiling.config import PathsConfig, RunConfig
 from profiling.errors import ConfigError, did_you_mean
 from profiling.resources import conf_folder
-from profiling.training.overrides import jobs_to_check, parse, values_of
+from profiling.training.compose import Composer, parsed
+from profiling.training.overrides import jobs_to_check, values_of
 from profiling.validation import validate
 
 CONFIG_NAME = "config"
@@ -64,13 +66,23 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
     Raises:
         ConfigError: a misspelt key, an unknown choice, a value of the wrong type or out of range.
     """
+    with composing() as composer:
+        return _compose(overrides, composer)
+
+
+@contextmanager
+def composing() -> Iterator[Composer]:
+    """Within, jobs are composed; what they share is composed once."""
     register()
-    check_overrides(overrides)
     GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base=HYDRA_VERSION_BASE):
+        yield Composer(lambda settings: compose(CONFIG_NAME, overrides=settings), config_groups())
+
+
+def _compose(overrides: Sequence[str], composer: Composer) -> RunConfig:
+    check_overrides(overrides)
     try:
-        with initialize_config_dir(str(conf_folder()), version_base=HYDRA_VERSION_BASE):
-            composed = compose(CONFIG_NAME, overrides=list(overrides))
-        return to_config(composed)
+        return to_config(composer(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from error
 
@@ -110,7 +122,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
     keys = set(config_keys(schema()))
     groups = config_groups()
     for text in overrides:
-        override = parse(text)
+        override = parsed(text)
         name = override.key_or_group
         if name.split(".")[0].split("/")[0] == "hydra":
             continue
@@ -120,23 +132,35 @@ def check_overrides(overrides: Sequence[str]) -> None:
             _check_key(override, keys, groups)
 
 
-def check_sweep(overrides: Sequence[str]) -> RunConfig:
+def check_sweep(overrides: Sequence[str]) -> list[RunConfig]:
     """Composes enough of a sweep's jobs to have seen every value, so that none fails hours later.
 
     Returns:
-        The configuration of the first job.
+        Configurations in which every value of the sweep occurs, that of the first job first.
 
     Raises:
         ConfigError: as :func:`compose_config`, or ``select.*`` names what is no setting.
     """
-    configs = [compose_config(job) for job in jobs_to_check(overrides, config_groups())]
-    first = configs[0]
+    jobs = checked_jobs(overrides)
+    first = jobs[0]
     known = {*config_keys(schema()), *config_groups()}
     for key, names in (("select.by", first.select.by), ("select.seeds", [first.select.seeds])):
         for name in names:
             if name not in known:
                 raise ConfigError(f"{key}: no setting {name!r}; {did_you_mean(name, near_keys(name, known))}")
-    return first
+    return jobs
+
+
+def checked_jobs(overrides: Sequence[str]) -> list[RunConfig]:
+    """Configurations of a sweep in which every value occurs at least once; ends of intervals, where they are searched.
+
+    Raises:
+        ConfigError: as :func:`compose_config`.
+    """
+    searched = any(text.partition("=")[0] == "hydra/sweeper" for text in overrides)
+    jobs = jobs_to_check(overrides, config_groups(), intervals=searched)
+    with composing() as composer:
+        return [_compose(job, composer) for job in jobs]
 
 
 def near_keys(name: str, known: Collection[str]) -> list[str]:

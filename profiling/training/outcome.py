@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,14 @@ import yaml
 
 from profiling.corpora.protocol import Fold, Protocol
 from profiling.errors import BundleError, ConfigError
+from profiling.evaluation.summary import NAMES
 from profiling.provenance import atomic_write, read_json
 
 CONFIG, ROWS, HEADS, VALIDATION = "config.yaml", "rows.parquet", "heads", "validation.json"
 LOGS = "logs"
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
+#: The worst validation score there is.
+WORST = {"uar": 0.0, "mae": math.inf}
 _PART_PREFIX = "part:"
 
 
@@ -72,6 +77,46 @@ def refuse_earlier_run(folder: Path) -> None:
         raise ConfigError(f"{folder} holds a run that did not finish; remove the folder or name another")
 
 
+def finished_before(folder: Path, signed: str) -> dict[str, Any] | None:
+    """The ``validation.json`` of a job of a sweep that has run already; None where it has not.
+
+    Args:
+        folder: the job's folder.
+        signed: signature of the run that is asked for.
+
+    Raises:
+        ConfigError: the folder holds another run.
+    """
+    if not (folder / VALIDATION).exists():
+        return None
+    validation: dict[str, Any] = read_json(folder / VALIDATION)
+    if validation["signature"] != signed:
+        raise ConfigError(
+            f"{folder} holds a run with other settings or corpora; name another folder (hydra.sweep.dir=...)"
+        )
+    return validation
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a killed job of a sweep left: heads without the scores that make a run whole."""
+    if not (folder / VALIDATION).exists():
+        shutil.rmtree(folder / HEADS, ignore_errors=True)
+
+
+def returned_score(validation: Mapping[str, Any]) -> float:
+    """The validation score, or the worst there is where training diverged: a sweeper has to learn from it."""
+    score: float | None = validation["score"]
+    return WORST[validation["score_name"]] if score is None else score
+
+
+def validation_line(validation: Mapping[str, Any]) -> str:
+    """What is said at the end of a job of a sweep."""
+    score = validation["score"]
+    shown = "none, training diverged" if score is None else f"{score:.4f}"
+    name = NAMES[validation["score_name"]]
+    return f"validation {name} {shown}; test and held-out stay closed until a winner is chosen"
+
+
 def folds_of(protocol: Protocol) -> list[Fold]:
     """Every fold that gets a head, the final one last."""
     return [*(fold for fold in protocol.folds if fold is not protocol.final), protocol.final]
@@ -82,24 +127,29 @@ def write_config(folder: Path, config: object) -> None:
     atomic_write(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))  # type: ignore[call-overload]
 
 
-def write_rows(folder: Path, rows: pd.DataFrame, folds: Sequence[Fold]) -> None:
-    """Writes the task rows with their part in every fold."""
+def rows_with_parts(rows: pd.DataFrame, folds: Sequence[Fold]) -> bytes:
+    """The task rows with their part in every fold, as Parquet."""
     table = rows.copy()
     for fold in folds:
         part = np.full(len(rows), "", dtype=object)
         for name, mask in fold.parts().items():
             part[mask] = name
         table[_PART_PREFIX + fold.name] = part
-    write_parquet(folder / ROWS, table)
+    return as_parquet(table)
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Atomic Parquet."""
+    atomic_write(path, as_parquet(table))
+
+
+def as_parquet(table: pd.DataFrame) -> bytes:
+    """A table as the bytes of a Parquet file, without its ``attrs``."""
     buffer = io.BytesIO()
     plain = table.copy()
     plain.attrs = {}
     plain.to_parquet(buffer, index=False)
-    atomic_write(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def head_folder(folder: Path, fold: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override, QuotedString
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString
 from hydra.errors import HydraException
 
 from profiling.errors import ConfigError, did_you_mean
@@ -85,14 +85,21 @@ def values_of(override: Override, groups: Mapping[str, Sequence[str]]) -> list[s
     return found
 
 
-def jobs_to_check(overrides: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+def jobs_to_check(
+    overrides: Sequence[str], groups: Mapping[str, Sequence[str]], *, intervals: bool = False
+) -> Iterator[list[str]]:
     """Jobs in which every value of a sweep occurs at least once: the first of each, then one at a time.
+
+    Args:
+        overrides: the settings.
+        groups: group -> choices.
+        intervals: they are searched, so their two ends are values.
 
     >>> list(jobs_to_check(["head.lr=1,2", "seed=0"], {}))
     [['head.lr=1', 'seed=0'], ['head.lr=2', 'seed=0']]
     """
     swept = {
-        place: [f"{parsed.get_key_element()}={value}" for value in values_of(parsed, groups)]
+        place: [f"{parsed.get_key_element()}={value}" for value in _tried(parsed, groups, intervals)]
         for place, parsed in enumerate(map(parse, overrides))
         if parsed.is_sweep_override()
     }
@@ -101,6 +108,13 @@ def jobs_to_check(overrides: Sequence[str], groups: Mapping[str, Sequence[str]])
     for place, texts in swept.items():
         for text in texts[1:]:
             yield [*first[:place], text, *first[place + 1 :]]
+
+
+def _tried(override: Override, groups: Mapping[str, Sequence[str]], intervals: bool) -> list[str]:
+    value: object = override.value()
+    if intervals and isinstance(value, IntervalSweep):
+        return [str(value.start), str(value.end)]
+    return values_of(override, groups)
 
 
 def _example(override: Override) -> str:

@@ -18,14 +18,24 @@ from profiling.corpora.splits import make_protocol
 from profiling.features.prepare import Say
 from profiling.heads.bank import Bank, head_state
 from profiling.heads.spec import HeadSpec, head_spec
-from profiling.provenance import write_json
+from profiling.provenance import atomic_write, write_json
 from profiling.training.data import BankData
-from profiling.training.describe import profiler_facts, run_signature
+from profiling.training.describe import own_facts, profiler_facts, run_signature
 from profiling.training.escape import GO_ON, InterruptedTrainingError
 from profiling.training.fit import FitResult, fit_bank, loggers
-from profiling.training.outcome import LOGS, VALIDATION, folds_of, head_folder, write_config, write_rows
+from profiling.training.outcome import (
+    LOGS,
+    ROWS,
+    VALIDATION,
+    folds_of,
+    head_folder,
+    rows_with_parts,
+    write_config,
+)
 from profiling.training.precheck import label_column, labels_of
 from profiling.training.rows import RunRows, TaskRows, layers_of, training_rows
+
+Heads = Sequence[tuple[HeadSpec, Mapping[str, Tensor]]]
 
 #: Protocol -> how it is said to people.
 _SPLITS = {
@@ -112,7 +122,7 @@ def write_run(
     folder: Path,
     config: RunConfig,
     stream: Stream,
-    heads: Sequence[tuple[HeadSpec, Mapping[str, Tensor]]],
+    heads: Heads,
     fit: FitResult,
 ) -> dict[str, Any]:
     """Writes a trained run, ``validation.json`` last.
@@ -127,12 +137,47 @@ def write_run(
     Returns:
         The content of ``validation.json``.
     """
-    write_config(folder, config)
-    write_rows(folder, stream.train.table, stream.folds)
-    _write_heads(folder, config, stream, heads)
-    validation = validation_of(config, stream, fit)
-    write_json(folder / VALIDATION, validation)  # last: a folder with it holds a whole trained run
-    return validation
+    writing = Writing(config, stream)
+    writing.heads(folder, config, stream, heads)
+    return writing.validation(folder, config, stream, fit)
+
+
+class Writing:
+    """Writes runs over one stream; what they have in common is worked out once.
+
+    Args:
+        config: of any of the runs.
+        stream: theirs, but for the layers.
+    """
+
+    def __init__(self, config: RunConfig, stream: Stream) -> None:
+        table = stream.train.table
+        self.stream = stream
+        self._rows = rows_with_parts(table, stream.folds)
+        self._seen = Seen.of(table["speaker_id"].dropna().unique(), table["audio_sha256"])
+        self._facts = profiler_facts(config, stream.rows, stream.protocol, stream.labels)
+
+    def heads(self, folder: Path, config: RunConfig, stream: Stream, heads: Heads) -> None:
+        """Writes configuration, rows and heads of a run.
+
+        Args:
+            folder: its run folder.
+            config: its configuration.
+            stream: with the run's own layers.
+            heads: spec and tensors of the head of every fold, in the order of ``stream.folds``.
+        """
+        write_config(folder, config)
+        atomic_write(folder / ROWS, self._rows)
+        facts = own_facts(self._facts, config, stream.rows)
+        for fold, (spec, state) in zip(stream.folds, heads, strict=True):
+            profiler = ProfilerSpec(head=spec, **facts)
+            write_bundle(head_folder(folder, fold.name), profiler, state, self._seen)
+
+    def validation(self, folder: Path, config: RunConfig, stream: Stream, fit: FitResult) -> dict[str, Any]:
+        """Writes ``validation.json`` and returns it; last, so that a folder with it holds a whole trained run."""
+        validation = validation_of(config, stream, fit)
+        write_json(folder / VALIDATION, validation)
+        return validation
 
 
 def validation_of(config: RunConfig, stream: Stream, fit: FitResult) -> dict[str, Any]:
@@ -191,16 +236,3 @@ def _protocol_line(protocol: Protocol, train: TaskRows) -> str:
         f"{len(train.table)} utterances of {speakers} speakers; split: {how}{folds}; "
         f"speaker_independent: {independent}"
     )
-
-
-def _write_heads(
-    folder: Path,
-    config: RunConfig,
-    stream: Stream,
-    heads: Sequence[tuple[HeadSpec, Mapping[str, Tensor]]],
-) -> None:
-    table = stream.train.table
-    seen = Seen.of(table["speaker_id"].dropna().unique(), table["audio_sha256"])
-    shared = profiler_facts(config, stream.rows, stream.protocol, stream.labels)
-    for fold, (spec, state) in zip(stream.folds, heads, strict=True):
-        write_bundle(head_folder(folder, fold.name), ProfilerSpec(head=spec, **shared), state, seen)

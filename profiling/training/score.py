@@ -14,6 +14,7 @@ from profiling.bundle import FOLDER as BUNDLE
 from profiling.bundle import Bundle, read_bundle, recording_hash, speaker_hash, write_bundle
 from profiling.errors import BundleError, ProfilingError, SplitError
 from profiling.evaluation.answers import answer_rows, prediction_table, score_corpus, score_part
+from profiling.evaluation.folds import fold_scores
 from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
@@ -117,10 +118,16 @@ def _scores(
     labels = list(final.spec.head.labels)
     answers = train_answers(run, labels)
     scores: dict[str, Any] = {
-        _PART_NAMES[part]: score_part(table, labels, answers) for part, table in own.items() if len(table)
+        _PART_NAMES[part]: _part_score(table, labels, answers) for part, table in own.items() if len(table)
     }
     scores["heldout"] = {name: score_corpus(table, labels, answers) for name, table in heldout.items()}
     return cast(Scores, scores)
+
+
+def _part_score(table: pd.DataFrame, labels: list[str], answers: list[Any]) -> dict[str, Any]:
+    """Pooled over the folds, and each fold by itself where there are several."""
+    score, folds = score_part(table, labels, answers), fold_scores(table, labels)
+    return score if folds is None else {**score, "folds": folds}
 
 
 def train_answers(run: Run, labels: list[str]) -> list[Any]:

@@ -1,10 +1,12 @@
 """Selection on validation only: after a sweep, one winner per cell has its test and held-out data opened.
 
 job folders -> leaderboard.csv -> selection.json -> the winners' metrics.json, report.md, bundle/
+-> sweep.md
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,14 @@ import yaml
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from profiling.bundle import FOLDER as BUNDLE
 from profiling.errors import ProfilingError
 from profiling.evaluation.summary import NAMES
-from profiling.provenance import atomic_write, write_json
+from profiling.provenance import atomic_write, read_json, write_json
 from profiling.training.escape import escaping, uninterrupted
 from profiling.training.log import log_to, say
-from profiling.training.outcome import VALIDATION, Run, read_run
+from profiling.training.outcome import METRICS, VALIDATION, Run, read_run
+from profiling.training.sweep_report import SWEEP_REPORT, write_sweep_report
 
 LEADERBOARD, SELECTION, LOG = "leaderboard.csv", "selection.json", "sweep.log"
 #: Validation scores of which more is better; the others are errors.
@@ -67,6 +71,8 @@ def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
         raise ProfilingError(f"{folder}: every candidate diverged, so nothing was opened; lower head.lr")
     for winner in selection["winners"]:
         _open(Path(winner["runs"][0]), winner)
+    write_sweep_report(folder, board, selection)
+    say(f"what was tried, and the winners: {folder / SWEEP_REPORT}")
     return selection
 
 
@@ -166,10 +172,24 @@ def _open(folder: Path, winner: Mapping[str, Any]) -> None:
     from profiling.training.rows import load_rows
     from profiling.training.score import open_run, say_result
 
+    if _opened_before(folder, winner["candidates"]):
+        say(f"winner for {_settings(winner['cell'])}: {folder}, opened before ({_why(winner)})")
+        return
     config = to_config(OmegaConf.merge(OmegaConf.structured(schema()), read_run(folder).config))
     rows = load_rows(config, lambda line: None)
     say(f"winner for {_settings(winner['cell'])}: {folder} ({_why(winner)})")
     say_result(folder, open_run(folder, rows, candidates=winner["candidates"]))
+
+
+def _opened_before(folder: Path, candidates: int) -> bool:
+    """Whether a sweep that is gone on with has its result; one among fewer candidates is not its result."""
+    if not (folder / METRICS).exists():
+        return False
+    if read_json(folder / METRICS)["candidates"] == candidates:
+        return True
+    (folder / METRICS).unlink()
+    shutil.rmtree(folder / BUNDLE)
+    return False
 
 
 def _why(winner: Mapping[str, Any]) -> str:

@@ -1,0 +1,176 @@
+"""The tensors of a bank in training, on disk: what a killed sweep goes on from.
+
+- ``bank.json``: what is trained: the stream's signature and the heads, in their order
+- ``state.safetensors``: parameters, moments, best parameters, flags, generators, the epoch
+- ``curves.json``: losses and scores so far
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from profiling.features.prepare import Say
+from profiling.heads.bank import Bank
+from profiling.heads.optimizer import BankAdamW
+from profiling.heads.spec import HeadSpec
+from profiling.provenance import atomic_write, read_json, signature, write_json
+from profiling.training.curves import Curves
+from profiling.training.module import BankModule
+
+FOLDER = ".banks"
+_WHAT, _STATE, _CURVES = "bank.json", "state.safetensors", "curves.json"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_BEST = ("score", "epoch", "epochs", "stale")
+_EPOCH, _GENERATOR = "trained_epochs", "generator"
+_DIGITS = 12  # of a bank's signature, 48 bits: a sweep has few banks
+
+
+@dataclass(frozen=True)
+class SavedBank:
+    """Where a bank is kept, and what it is.
+
+    Attributes:
+        folder: of this bank alone.
+        stream: signature of the rows, folds and trainer.
+        specs: its heads, in their order.
+    """
+
+    folder: Path
+    stream: str
+    specs: tuple[HeadSpec, ...]
+
+    @property
+    def names(self) -> set[str]:
+        """The heads' names."""
+        return {spec.name for spec in self.specs}
+
+    @property
+    def begun(self) -> bool:
+        """Something of it was trained and saved."""
+        return (self.folder / _STATE).is_file()
+
+
+def new_bank(sweep: Path, stream: str, specs: Sequence[HeadSpec]) -> SavedBank:
+    """Notes what is going to be trained."""
+    heads = [spec.to_json() for spec in specs]
+    what = {"stream": stream, "heads": heads}
+    folder = sweep / FOLDER / signature(what)[:_DIGITS]
+    write_json(folder / _WHAT, what)
+    return SavedBank(folder, stream, tuple(specs))
+
+
+def find_bank(sweep: Path, stream: str, names: Collection[str]) -> SavedBank | None:
+    """A begun bank of the same stream that has all these heads; the smallest such."""
+    found = [
+        bank for bank in _banks(sweep) if bank.begun and bank.stream == stream and bank.names >= set(names)
+    ]
+    return min(found, key=lambda bank: len(bank.specs), default=None)
+
+
+def _banks(sweep: Path) -> Iterator[SavedBank]:
+    for file in sorted((sweep / FOLDER).glob(f"*/{_WHAT}")):
+        what = read_json(file)
+        specs = tuple(HeadSpec.from_json(head) for head in what["heads"])
+        yield SavedBank(file.parent, what["stream"], specs)
+
+
+class Saving(pl.Callback):
+    """Saves a bank every few epochs and at the end, and goes on from what is saved.
+
+    Args:
+        saved: where.
+        every: epochs between two saves: as many are repeated at most after a kill.
+        curves: the losses and scores that go along.
+        say: where a line about going on goes.
+
+    Attributes:
+        resumed_after: the epoch that was the last one saved; 0 for a new bank.
+    """
+
+    def __init__(self, saved: SavedBank, every: int, curves: Curves, say: Say) -> None:
+        self.saved, self.every, self.curves, self.say = saved, every, curves, say
+        self.resumed_after = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Goes on where the saved bank was; the stream of an epoch depends on its number alone."""
+        if not self.saved.begun:
+            return
+        module = cast(BankModule, pl_module)
+        epoch = restore(self.saved.folder, module, _optimizer(trainer))
+        self.curves.rows = read_json(self.saved.folder / _CURVES)
+        progress: Any = trainer.fit_loop.epoch_progress.current
+        progress.ready = progress.started = progress.processed = progress.completed = epoch
+        trainer.should_stop = not bool(module.bank.active.any())
+        self.resumed_after = epoch
+        self.say(f"a bank of {len(self.saved.specs)} heads goes on after epoch {epoch}")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves; the epoch is validated already, but Lightning counts it after this."""
+        epoch, module = trainer.current_epoch + 1, cast(BankModule, pl_module)
+        last = epoch == trainer.max_epochs or not bool(module.bank.active.any())
+        if last or epoch % self.every == 0:
+            atomic_write(self.saved.folder / _CURVES, json.dumps(self.curves.rows))  # a diverged head has NaN
+            save(self.saved.folder, module, _optimizer(trainer), epoch)
+
+
+def save(folder: Path, module: BankModule, optimizer: BankAdamW, epoch: int) -> None:
+    """Writes the whole state or none of it."""
+    from safetensors.torch import save as as_bytes
+
+    tensors = {_EPOCH: torch.tensor(epoch)}
+    for name, tensor in (*_state(module, optimizer), *_drawn(module.bank)):
+        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    atomic_write(folder / _STATE, as_bytes(tensors))
+
+
+@torch.no_grad()
+def restore(folder: Path, module: BankModule, optimizer: BankAdamW) -> int:
+    """Puts a saved state back; returns its epoch."""
+    from safetensors.torch import load
+
+    tensors = load((folder / _STATE).read_bytes())
+    for rates in optimizer.param_groups:
+        for parameter in rates["params"]:
+            optimizer.state[parameter] |= {name: torch.zeros_like(parameter) for name in _MOMENTS}
+    for name, tensor in _state(module, optimizer):
+        if name in tensors:  # moments of a head that never made a step are zero
+            tensor.copy_(tensors[name])
+    for number, group in enumerate(module.bank.groups()):
+        group.restore_generators(_numbered(f"{_GENERATOR}.{number}", tensors))
+    module.bank.skip_frozen_groups()
+    return int(tensors[_EPOCH])
+
+
+def _state(module: BankModule, optimizer: BankAdamW) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of fixed shape that the next epoch depends on, by name."""
+    bank, best = module.bank, module.best
+    yield from ((f"bank.{name}", tensor) for name, tensor in bank.state_dict().items())
+    yield from ((f"best.{name}", getattr(best, name)) for name in _BEST)
+    for group, (rates, kept) in enumerate(zip(optimizer.param_groups, best.kept, strict=True)):
+        yield f"optimizer.{group}.steps", rates["steps"]
+        for number, (parameter, saved) in enumerate(zip(rates["params"], kept, strict=True)):
+            yield f"best.{group}.{number}", saved
+            moments = optimizer.state[parameter]
+            yield from ((f"optimizer.{group}.{number}.{name}", moments[name]) for name in _MOMENTS if moments)
+
+
+def _drawn(bank: Bank) -> Iterator[tuple[str, Tensor]]:
+    for number, group in enumerate(bank.groups()):
+        yield from ((f"{_GENERATOR}.{number}.{i}", state) for i, state in enumerate(group.generator_states()))
+
+
+def _numbered(prefix: str, tensors: Mapping[str, Tensor]) -> list[Tensor]:
+    count = sum(name.startswith(f"{prefix}.") for name in tensors)
+    return [tensors[f"{prefix}.{i}"] for i in range(count)]
+
+
+def _optimizer(trainer: pl.Trainer) -> BankAdamW:
+    return cast(BankAdamW, trainer.optimizers[0])
