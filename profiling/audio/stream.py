@@ -98,6 +98,8 @@ def stream_audio(path: Path, channel: str, visit: Callable[[Waveform], None]) ->
         AudioError: as ``load_audio``.
     """
     check_file(path)
+    if not path.stat().st_size:
+        raise AudioError("open", f"{path}: 0 bytes")
     survey, num_samples = _Survey(), 0
     for block in _resampled(path, channel, survey):
         num_samples += len(block)
@@ -175,10 +177,5 @@ def _is_bulky(path: Path) -> bool:
 
 def _container_flags(path: Path) -> tuple[str, ...]:
     """Are all bytes there? The file is mapped: only its chunk headers are read."""
-    with path.open("rb") as file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:  # an empty file
-            raise DamagedError("0 bytes") from None
-        with mapped:
-            return check_container(mapped)  # type: ignore[arg-type]
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        return check_container(mapped)  # type: ignore[arg-type]

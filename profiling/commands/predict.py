@@ -119,6 +119,8 @@ def _panel(asked: Namespace) -> Panel:
     for profiler in panel.profilers:
         backbone = profiler.backbone
         say(f"{profiler.task}: {backbone.name}, {TRAINING_NOTES[backbone.training]}")
+        if profiler.calibration.quantile is None:
+            say(f"{profiler.task}: no interval, {profiler.calibration.reason}")
         if steps := profiler.audio.perturb:
             say(f"{profiler.task}: trained on recordings after {', '.join(steps)}; yours go through the same")
     if panel.vad:

@@ -35,8 +35,10 @@ class Answer:
     Attributes:
         task: ``age``, ``gender`` or ``emotion``.
         label: the most probable label; None for a number.
-        probabilities: label -> probability; empty for a number.
-        calibrated: whether the probabilities were calibrated on speakers the head was not trained on.
+        probabilities: label -> probability, calibrated if the bundle can; empty for a number.
+        uncalibrated: label -> the head's own probability, what ``evaluate`` writes; empty for a number.
+        label_set: labels that hold the truth for 0.9 of speakers like those of training, the most probable
+            first; empty where the bundle brings none.
         value: the number, in ``unit``; None for classes.
         unit: of ``value``, such as ``years``.
         interval: around ``value``; None where the bundle brings none.
@@ -48,7 +50,8 @@ class Answer:
     task: str
     label: str | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
-    calibrated: bool = False
+    uncalibrated: dict[str, float] = field(default_factory=dict)
+    label_set: tuple[str, ...] = ()
     value: float | None = None
     unit: str = ""
     interval: Interval | None = None
@@ -56,13 +59,21 @@ class Answer:
     profiler: str = ""
     backbone: str = ""
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the probabilities are others than the head's own."""
+        return self.probabilities != self.uncalibrated
+
     def to_json(self, *, brief: bool = False) -> dict[str, Any]:
         """JSON values; ``brief`` leaves out what all parts of a recording share."""
         named: dict[str, Any] = {} if brief else {"profiler": self.profiler, "backbone": self.backbone}
         flags = {"flags": list(self.flags)} if self.flags else {}
         if self.value is None:
             said = {"label": self.label, "probabilities": self.probabilities}
-            return {**said, **({} if brief else {"calibrated": self.calibrated}), **flags, **named}
+            sets = {"label_set": list(self.label_set)} if self.label_set else {}
+            own = {"uncalibrated": self.uncalibrated} if self.calibrated else {}
+            about = {} if brief else {"calibrated": self.calibrated, **own}
+            return {**said, **sets, **about, **flags, **named}
         interval = self.interval.to_json() if self.interval else None
         return {"value": self.value, "unit": self.unit, "interval": interval, **flags, **named}
 

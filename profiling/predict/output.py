@@ -171,11 +171,13 @@ def _read(path: Path, kind: Format) -> list[Row]:
             rows: list[Row] = pq.read_table(path).to_pylist()
         elif kind == "csv":
             with path.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+                reader = csv.DictReader(file)
+                rows = [dict.fromkeys(reader.fieldnames or ()), *reader]  # the header has to fit as well
         else:
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         if any("path" not in row or "channel" not in row for row in rows):
-            raise ValueError("a row without path and channel")
+            raise ValueError("no path and channel")
+        rows = [row for row in rows if row["path"] is not None]
     except (ValueError, OSError, TypeError) as error:
         raise ConfigError(
             f"{path}: not the {kind} answers of an earlier run ({error}); name another --out"

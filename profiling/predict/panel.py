@@ -278,7 +278,7 @@ class Panel:
             vad=detector.name,
             timeline=timeline,
             speech_s=round(sum(end - start for start, end in spans) / SAMPLE_RATE_HZ, 3),
-            speech=over_time(timeline),
+            speech=over_time(timeline, self.profilers),
             flags=profile.flags if spans else (*profile.flags, "no_speech"),
         )
 

@@ -18,6 +18,7 @@ from profiling.features.extract import feature_key
 from profiling.features.windows import Vectors
 from profiling.heads.modules import build_head
 from profiling.predict.answer import NAME_DIGITS, Answer
+from profiling.predict.calibrated import Calibration
 from profiling.predict.loading import backbone_config, default_cache
 
 OUTSIDE = "outside_training_range"
@@ -31,6 +32,7 @@ class Profiler:
         backbone: computes its features.
         layers: those its head reads, in the order of its columns.
         audio: channel and long-audio rules.
+        calibration: of its answers.
     """
 
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
@@ -38,6 +40,7 @@ class Profiler:
         self._head = build_head(bundle.spec.head, bundle.state)
         self.layers = [label for label, _ in bundle.spec.head.layers]
         self.audio = AudioConfig(**bundle.spec.audio)
+        self.calibration = Calibration.of(bundle)
         self._range = _trained_range(bundle)
         check_same_features(bundle, backbone, self.audio)
 
@@ -113,23 +116,32 @@ class Profiler:
         rows = np.stack([np.concatenate([one[layer] for layer in self.layers]) for one in vectors])
         outputs = self._head.predict(rows)
         labels = list(self.bundle.spec.head.labels)
-        return [self._classes(row, labels) if labels else self._number(float(row)) for row in outputs]
+        return [self._classes(row, labels) if labels else self.number(float(row)) for row in outputs]
 
     def _classes(self, row: NDArray[np.float32], labels: list[str]) -> Answer:
+        return self.classes(dict(zip(labels, map(float, row), strict=True)))
+
+    def classes(self, uncalibrated: dict[str, float]) -> Answer:
+        """The answer for some of the head's own probabilities, such as the mean over windows."""
+        probabilities = self.calibration.probabilities(uncalibrated)
         return Answer(
             self.task,
-            label=labels[int(np.argmax(row))],  # the first of equals, as evaluate decides
-            probabilities=dict(zip(labels, map(float, row), strict=True)),
+            label=max(uncalibrated, key=uncalibrated.__getitem__),  # the first of equals, as evaluate decides
+            probabilities=probabilities,
+            uncalibrated=uncalibrated,
+            label_set=self.calibration.label_set(probabilities),
             profiler=self.name,
             backbone=self.backbone_name,
         )
 
-    def _number(self, value: float) -> Answer:
+    def number(self, value: float) -> Answer:
+        """The answer for a number, such as the mean over windows."""
         outside = self._range is not None and not self._range[0] <= value <= self._range[1]
         return Answer(
             self.task,
             value=value,
             unit=str(self.bundle.spec.task["unit"]),
+            interval=self.calibration.interval(value),
             flags=(OUTSIDE,) if outside else (),
             profiler=self.name,
             backbone=self.backbone_name,

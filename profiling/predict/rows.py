@@ -88,6 +88,7 @@ def _columns(answers: tuple[Answer, ...]) -> Row:
     for name, one in zip(names_of(answers), answers, strict=True):
         if one.value is None:
             columns[name] = one.label
+            columns[f"{name}_set"] = "|".join(one.label_set)
             columns |= {f"{name}_p_{label}": share for label, share in one.probabilities.items()}
             continue
         interval = one.interval

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from profiling.audio import SAMPLE_RATE_HZ
 from profiling.features.windows import equal_windows
 from profiling.predict.activity import Spans
-from profiling.predict.answer import Answer, Interval, Segment
+from profiling.predict.answer import Answer, Segment
+
+if TYPE_CHECKING:
+    from profiling.predict.profiler import Profiler
 
 #: Windows shorter than this say little of a speaker: speech is widened to it on both sides where there is room.
 SHORTEST_S = 1.0
@@ -54,38 +57,24 @@ def _joined(spans: Spans) -> Spans:
     return joined
 
 
-def over_time(segments: Sequence[Segment]) -> tuple[Answer, ...]:
-    """One answer per head over all segments: the mean of its answers, weighted by their duration."""
+def over_time(segments: Sequence[Segment], profilers: Sequence[Profiler]) -> tuple[Answer, ...]:
+    """One answer per head over all segments: the mean of its own outputs, weighted by their duration.
+
+    Calibration comes after the mean: it was fitted on one output per recording.
+    """
     if not segments:
         return ()
-    weights = np.array([segment.duration_s for segment in segments])
-    weights /= weights.sum()
-    return tuple(
-        _mean(answers, weights.tolist())
-        for answers in zip(*(segment.answers for segment in segments), strict=True)
+    seconds = np.array([segment.duration_s for segment in segments], dtype=np.float64)
+    weights = (seconds / seconds.sum()).tolist()
+    columns = zip(*(segment.answers for segment in segments), strict=True)
+    return tuple(_mean(one, answers, weights) for one, answers in zip(profilers, columns, strict=True))
+
+
+def _mean(profiler: Profiler, answers: Sequence[Answer], weights: Sequence[float]) -> Answer:
+    pairs = list(zip(weights, answers, strict=True))
+    if answers[0].value is not None:
+        return profiler.number(sum(weight * (one.value or 0.0) for weight, one in pairs))
+    labels = answers[0].uncalibrated
+    return profiler.classes(
+        {label: sum(weight * one.uncalibrated[label] for weight, one in pairs) for label in labels}
     )
-
-
-def _mean(answers: Sequence[Answer], weights: Sequence[float]) -> Answer:
-    """An interval over several windows is not known: that of one window is not narrowed by their number."""
-    first = answers[0]
-    flags = tuple(dict.fromkeys(flag for one in answers for flag in one.flags))
-    if first.value is not None:
-        value = sum(weight * (one.value or 0.0) for weight, one in zip(weights, answers, strict=True))
-        return replace(first, value=value, interval=_mean_interval(answers, weights), flags=flags)
-    probabilities = {
-        label: sum(weight * one.probabilities[label] for weight, one in zip(weights, answers, strict=True))
-        for label in first.probabilities
-    }
-    best = max(probabilities, key=probabilities.__getitem__)
-    return replace(first, label=best, probabilities=probabilities, flags=flags)
-
-
-def _mean_interval(answers: Sequence[Answer], weights: Sequence[float]) -> Interval | None:
-    intervals = [one.interval for one in answers]
-    if any(interval is None for interval in intervals):
-        return None
-    known = [interval for interval in intervals if interval is not None]
-    low = sum(weight * one.low for weight, one in zip(weights, known, strict=True))
-    high = sum(weight * one.high for weight, one in zip(weights, known, strict=True))
-    return Interval(low, high, known[0].coverage)
