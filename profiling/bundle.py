@@ -163,6 +163,11 @@ def _fill(folder: Path, spec: ProfilerSpec, state: Mapping[str, Tensor], seen: S
     write_json(folder / _SPEC, {**content, "signature": signature(content)})
 
 
+def bundle_files() -> tuple[str, ...]:
+    """The files a bundle consists of; anything else in its folder is not part of it."""
+    return _SPEC, _HEAD, _SEEN
+
+
 def find_bundle(path: Path) -> Path:
     """The bundle of a path that is a bundle folder or a run folder.
 

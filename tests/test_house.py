@@ -28,6 +28,8 @@ ROOMS = (
     ("features",),
     ("heads",),
     ("bundle",),
+    ("card",),
+    ("hub",),
     ("evaluation",),
     ("audit",),
     ("predict", "sklearn"),

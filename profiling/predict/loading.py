@@ -11,6 +11,7 @@ from profiling.backbones.build import build_backbone
 from profiling.bundle import Bundle, read_bundle
 from profiling.config import BackboneConfig, NativeConfig, PathsConfig
 from profiling.errors import BundleError
+from profiling.hub import locate
 from profiling.provenance import signature
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def default_bundles() -> list[Path]:
 def load_profilers(
     paths: Sequence[str | Path], *, device: str = "auto", cache: Path | None = None
 ) -> list[Profiler]:
-    """Loads bundles or run folders; equal backbones are loaded once.
+    """Loads bundles, run folders or ``user/name[@revision]`` of the hub; equal backbones are loaded once.
 
     Raises:
         BundleError, BackboneError: as ``Profiler.from_pretrained``.
     """
-    bundles = [read_bundle(Path(path).expanduser()) for path in paths]
+    bundles = [read_bundle(locate(path)) for path in paths]
     from profiling.predict.profiler import Profiler
 
     loaded: dict[str, Backbone] = {}

@@ -17,6 +17,7 @@ from profiling.errors import BundleError
 from profiling.features.extract import feature_key
 from profiling.features.windows import Vectors
 from profiling.heads.modules import build_head
+from profiling.hub import locate
 from profiling.predict.answer import NAME_DIGITS, Answer
 from profiling.predict.calibrated import Calibration
 from profiling.predict.loading import backbone_config, default_cache
@@ -46,12 +47,18 @@ class Profiler:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, *, device: str = "auto", cache: str | Path | None = None
+        cls,
+        path: str | Path,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        cache: str | Path | None = None,
     ) -> Self:
-        """Reads a bundle folder, or a run folder that holds one, and loads its backbone.
+        """Reads a bundle folder, a run folder that holds one, or a bundle on the hub; loads its backbone.
 
         Args:
-            path: the folder.
+            path: the folder, or ``user/name`` on the Hugging Face hub.
+            revision: of the hub: branch, tag or commit.
             device: ``auto``, ``cpu``, ``cuda``.
             cache: where probe results are remembered; None is ``paths.cache``.
 
@@ -59,7 +66,7 @@ class Profiler:
             BundleError: damaged, edited, newer, or of a backbone that is not this one.
             BackboneError: the backbone cannot be loaded.
         """
-        bundle = read_bundle(Path(path).expanduser())
+        bundle = read_bundle(locate(path, revision))
         config = backbone_config(bundle, device)
         return cls(bundle, build_backbone(config, Path(cache) if cache else default_cache()))
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from profiling.bundle import FOLDER as BUNDLE
 from profiling.bundle import Bundle, read_bundle, recording_hash, speaker_hash, write_bundle
+from profiling.card import CARD, model_card
 from profiling.errors import BundleError, ProfilingError, SplitError
 from profiling.evaluation.answers import answer_rows, prediction_table, score_corpus, score_part
 from profiling.evaluation.folds import fold_scores
@@ -19,7 +20,7 @@ from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
 from profiling.heads.modules import build_head
-from profiling.provenance import read_json, write_json
+from profiling.provenance import atomic_write, read_json, write_json
 from profiling.training.describe import describe_backbone, describe_data, provenance
 from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
@@ -59,6 +60,7 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     write_predictions(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
     write_bundle(folder / BUNDLE, spec, final.state, final.seen)
+    atomic_write(folder / BUNDLE / CARD, model_card(spec, f"{folder}"))
     write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
 
