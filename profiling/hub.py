@@ -122,7 +122,7 @@ def _additions(bundle: Bundle, repo_id: str) -> list[Any]:
 def _download(repo_id: str, revision: str) -> Path:
     """Every file of one commit: the first says which, the others are asked of that."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()  # a few kilobytes
     first, *others = bundle_files()
