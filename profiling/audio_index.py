@@ -84,7 +84,7 @@ class AudioIndex:
         stamp = audio.stamp
         if stamp is None or abs(stamp.read_ns - stamp.mtime_ns) < _RACY_NS:
             return
-        self._waiting[os.path.realpath(path)] = Remembered(
+        row = Remembered(
             stamp.num_bytes,
             stamp.mtime_ns,
             audio.audio_sha256,
@@ -92,6 +92,11 @@ class AudioIndex:
             audio.sample_rate_hz,
             audio.channels,
         )
+        self.keep(path, row)
+
+    def keep(self, path: Path, row: Remembered) -> None:
+        """Keeps what another index knows of ``path``, such as one on another machine."""
+        self._waiting[os.path.realpath(path)] = row
         if len(self._waiting) >= _WRITE:
             self.commit()
 

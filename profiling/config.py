@@ -87,12 +87,15 @@ class StoreConfig:
     dtype: str = "float32"  # float32 | float16 (an overflow is an error)
     shard_bytes: int = 64 * 2**20  # commit at least this often,
     commit_every_s: float = 60.0  # and at least this often
+    verify: str = "sample"  # row checksums recomputed on reading: none | sample (256 rows) | all
 
 
 @dataclass
 class ExtractConfig:
     """How extraction runs; nothing here changes a number beyond DESIGN 4's tolerance."""
 
+    engine: str = "local"  # local | ray (profiling[ray], docs/cluster.md)
+    processes: int = 1  # of this machine, each with a backbone of its own; Ray: actors, 1 is all CPUs' worth
     workers: int = 2  # decode-ahead threads
     batch_size: int = 16  # waveforms in one forward pass, where the backbone may batch
     seconds_in_flight: float = 600.0  # decoded audio waiting for the backbone, in seconds

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from profiling.audio import check_duration, hash_file, load_audio, probe_duration
+from profiling.audio import Recording, check_duration, hash_file, load_audio, probe_duration
+from profiling.audio.loader import read_span
 from profiling.errors import AudioError
 from tests.recordings import (
     FORMATS,
@@ -57,6 +58,40 @@ def test_a_span_equals_the_slice_of_the_whole(tmp_path: Path, suffix: str, start
     stop = end if end > 0 else 32_000
     assert np.array_equal(span.waveform, whole.waveform[start:stop])
     assert span.num_samples == whole.num_samples == 32_000
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_spans_of_a_recording_do_not_depend_on_what_was_asked_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr("profiling.audio.decode._BLOCK_FRAMES", 4001)
+    path = write(tmp_path / f"a.{suffix}", speechlike(2.0))
+    whole, opened = load_audio(path).waveform, Recording(path)
+    for start, stop in [
+        (0, 40),
+        (3990, 4010),
+        (9000, 20_000),
+        (100, 4001),
+        (31_999, 32_000),
+        (0, 32_000),
+        (8002, 8003),
+    ]:
+        assert np.array_equal(read_span(opened, start, stop).waveform, whole[start:stop])
+
+
+def test_a_recording_is_read_and_decoded_once_for_all_of_its_spans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiling.audio.decode._BLOCK_FRAMES", 4000)
+    path, decoded = write(tmp_path / "a.opus", speechlike(4.0)), []
+    opened = Recording(path)
+    read = sf.SoundFile.read
+    monkeypatch.setattr(
+        sf.SoundFile, "read", lambda file, count, **how: decoded.append(count) or read(file, count, **how)
+    )
+    for start in range(0, 64_000, 1000):
+        opened.decode(start, start + 1000)
+    assert sum(decoded) == 64_000
 
 
 def test_libsndfiles_own_seek_is_not_exact_for_vorbis() -> None:

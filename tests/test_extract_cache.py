@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from profiling.audio import recording as audio_recording
 from profiling.errors import ConfigError, StoreError
 from profiling.features.decode import Utterance
 from profiling.features.extract import Extraction
@@ -162,6 +163,18 @@ def test_segments_are_rows_of_their_own_and_equal_files_cut_there(tmp_path: Path
     assert again.durations_s == done.durations_s
 
 
+def test_a_long_recording_is_read_once_however_many_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, config, read = recordings(tmp_path / "a", 3, 40_000), settings(tmp_path), []
+    asked = [Utterance(f"{p.stem}-{s}", p, s, s + 1000) for s in range(0, 40_000, 1000) for p in paths]
+    original = audio_recording.read_bytes
+    monkeypatch.setattr(audio_recording, "read_bytes", lambda path: read.append(path) or original(path))
+    done = extract(asked, config)
+    assert (done.computed, read) == (120, paths)
+    assert [key.start_sample for key in done.keys if key] == [u.start_sample for u in asked]
+
+
 def test_parts_together_are_one_run(tmp_path: Path) -> None:
     paths, config = recordings(tmp_path / "a", 30), settings(tmp_path)
     spans = [Utterance(f"{path.stem}:{end}", path, 0, end) for path in paths for end in (800, -1)]
@@ -170,6 +183,11 @@ def test_parts_together_are_one_run(tmp_path: Path) -> None:
     assert min(map(len, parts)) > 0
     files = [{u.path for u in part} for part in parts]
     assert sum(map(len, files)) == 30, "all spans of a file are in one part: it is read by one machine"
+    elsewhere = [Utterance(u.utt_id, Path("/mnt/other") / u.path.name, 0, u.end_sample) for u in spans]
+    for part, ids in enumerate(([u.utt_id for u in found] for found in parts), start=1):
+        assert [u.utt_id for u in part_of(elsewhere[::-1], f"{part}/3")][::-1] == ids, (
+            "wherever the files are"
+        )
     done = [extract(part, config) for part in parts]
     assert [counts(d)[1] for d in done] == [len(part) for part in parts]
     alone = extract(spans, settings(tmp_path / "alone"))

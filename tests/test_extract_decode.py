@@ -29,7 +29,7 @@ class Memory:
         self.excess: list[list[float]] = []
         self._lock = threading.Lock()
 
-    def load(self, path: Path, rules: AudioConfig, start: int, end: int) -> Audio:
+    def hear(self, path: Path, rules: AudioConfig, start: int, end: int) -> Audio:
         number = int(path.stem)
         with self._lock:
             self.alive[number] = self.seconds[number]
@@ -59,7 +59,8 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
     monkeypatch: pytest.MonkeyPatch, seconds: list[float], known: bool
 ) -> None:
     memory = Memory(seconds)
-    monkeypatch.setattr(decode, "load_heard", memory.load)
+    monkeypatch.setattr(decode, "Recording", lambda path: path)
+    monkeypatch.setattr(decode, "hear_span", memory.hear)
     monkeypatch.setattr(
         decode, "probe_duration", lambda path: (int(seconds[int(path.stem)] * 16_000), 16_000)
     )
@@ -89,7 +90,8 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
 
 def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory([0.1] * 30)
-    monkeypatch.setattr(decode, "load_heard", memory.load)
+    monkeypatch.setattr(decode, "Recording", lambda path: path)
+    monkeypatch.setattr(decode, "hear_span", memory.hear)
     ahead = DecodeAhead(
         memory.utterances(),
         range(30),
@@ -110,7 +112,8 @@ def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_failures_cost_no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory([-1.0] * 50)
-    monkeypatch.setattr(decode, "load_heard", memory.load)
+    monkeypatch.setattr(decode, "Recording", lambda path: path)
+    monkeypatch.setattr(decode, "hear_span", memory.hear)
     ahead = DecodeAhead(
         memory.utterances(),
         range(50),

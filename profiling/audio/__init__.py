@@ -4,7 +4,7 @@ path -> bytes + sha256 -> container check -> decode -> span -> channel rule -> c
 """
 
 from profiling.audio.files import Stamp, hash_file
-from profiling.audio.heard import load_heard
+from profiling.audio.heard import hear_span, load_heard
 from profiling.audio.loader import (
     SAMPLE_RATE_HZ,
     Audio,
@@ -14,13 +14,16 @@ from profiling.audio.loader import (
     probe_duration,
 )
 from profiling.audio.perturb import perturbed
+from profiling.audio.recording import Recording
 
 __all__ = [
     "SAMPLE_RATE_HZ",
     "Audio",
+    "Recording",
     "Stamp",
     "check_duration",
     "hash_file",
+    "hear_span",
     "load_audio",
     "load_bytes",
     "load_heard",

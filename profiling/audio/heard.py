@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from profiling.audio.loader import Audio, load_audio
+from profiling.audio.loader import Audio, read_span
 from profiling.audio.perturb import perturbed
+from profiling.audio.recording import Recording
 from profiling.config import AudioConfig
 
 
@@ -23,7 +24,12 @@ def load_heard(path: Path, rules: AudioConfig, start_sample: int = 0, end_sample
         AudioError: the recording cannot be used.
         ConfigError: ``perturb`` cannot be read, or torchaudio is missing.
     """
-    audio = load_audio(path, start_sample, end_sample, rules.channel)
+    return hear_span(Recording(path), rules, start_sample, end_sample)
+
+
+def hear_span(recording: Recording, rules: AudioConfig, start_sample: int = 0, end_sample: int = -1) -> Audio:
+    """:func:`load_heard` of a recording that is open already; many spans of one file read it once."""
+    audio = read_span(recording, start_sample, end_sample, rules.channel)
     if not rules.perturb:
         return audio
     waveform = perturbed(audio.waveform, rules.perturb, audio.audio_sha256, start_sample, end_sample)

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from profiling.audio.containers import DamagedError
-from profiling.audio.decode import (
-    Decoded,
-    Samples,
-    SpanError,
-    UnknownFormatError,
-    decode_sndfile,
-    probe_sndfile,
-)
-from profiling.audio.files import Stamp, check_file, read_bytes
-from profiling.audio.pyav import MissingPyAVError, decode_pyav, probe_pyav
+from profiling.audio.decode import Decoded, Samples, probe_sndfile
+from profiling.audio.files import Stamp, check_file
+from profiling.audio.pyav import probe_pyav
+from profiling.audio.recording import Recording, either
 from profiling.errors import AudioError
-from profiling.provenance import sha256_bytes
 
 SAMPLE_RATE_HZ = 16_000  # what every backbone hears
+#: Below, no vowel is left; a damaged header's 2 Hz would be resampled to hours.
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 4_000, 768_000
 SILENT_DBFS = -90.0  # a peak below this is silence: half a step of 16 bits is -96.3 dBFS, one step -90.3
 _SILENT_PEAK = 10 ** (SILENT_DBFS / 20)
 FULL_SCALE = 32767 / 32768  # the largest 16-bit sample
 CLIPPED_SHARE = 1e-3  # of the samples at full scale: above, the recording is flagged
 
 Waveform = NDArray[np.float32]  # (samples,) mono, 16 kHz
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +66,9 @@ def load_audio(path: Path, start_sample: int = 0, end_sample: int = -1, channel:
 
     Raises:
         AudioError: stage ``open`` (missing, a folder, unreadable, 0 bytes), ``decode`` (not audio, truncated,
-            damaged) or ``check`` (span or channel not there, no samples, not finite, silent).
+            damaged) or ``check`` (span, channel or rate that cannot be, no samples, not finite, silent).
     """
-    data, stamp = read_bytes(path)
-    decoded = _decode(path, data, start_sample, end_sample)
-    return as_audio(decoded, path, channel, sha256_bytes(data), stamp)
+    return read_span(Recording(path), start_sample, end_sample, channel)
 
 
 def load_bytes(data: bytes, name: str, channel: str = "mix") -> Audio:
@@ -95,7 +84,20 @@ def load_bytes(data: bytes, name: str, channel: str = "mix") -> Audio:
     """
     if not data:
         raise AudioError("open", f"{name}: 0 bytes")
-    return as_audio(_decode(Path(name), data, 0, -1), Path(name), channel, sha256_bytes(data))
+    return read_span(Recording.of_bytes(Path(name), data), channel=channel)
+
+
+def read_span(
+    recording: Recording, start_sample: int = 0, end_sample: int = -1, channel: str = "mix"
+) -> Audio:
+    """:func:`load_audio` of a recording that is open already.
+
+    Raises:
+        AudioError: stage ``decode`` or ``check``.
+    """
+    decoded = recording.decode(start_sample, end_sample)
+    check_rate(recording.path, decoded.sample_rate_hz)
+    return as_audio(decoded, recording.path, channel, recording.audio_sha256, recording.stamp)
 
 
 def as_audio(
@@ -130,10 +132,12 @@ def probe_duration(path: Path) -> tuple[int, int]:
     """Number of samples and sample rate in Hz from the header alone: to estimate costs, not to trust.
 
     Raises:
-        AudioError: stage ``open`` or ``decode``.
+        AudioError: stage ``open``, ``decode`` or ``check`` (a sample rate that cannot be).
     """
     check_file(path)
-    return _either(path, lambda: probe_sndfile(path), lambda: probe_pyav(path))
+    num_samples, rate_hz = either(path, lambda: probe_sndfile(path), lambda: probe_pyav(path))
+    check_rate(path, rate_hz)
+    return num_samples, rate_hz
 
 
 def check_duration(waveform: Waveform, min_samples: int) -> None:
@@ -150,34 +154,6 @@ def check_duration(waveform: Waveform, min_samples: int) -> None:
         )
 
 
-def _decode(path: Path, data: bytes, start: int, end: int) -> Decoded:
-    try:
-        return _either(path, lambda: decode_sndfile(data, start, end), lambda: decode_pyav(data, start, end))
-    except SpanError as error:
-        raise AudioError("check", f"{path}: {error}") from None
-
-
-def _either(path: Path, sndfile: Callable[[], _T], pyav: Callable[[], _T]) -> _T:
-    """Takes libsndfile's answer; PyAV's only where libsndfile does not know the format."""
-    try:
-        try:
-            return sndfile()
-        except UnknownFormatError:
-            return pyav()
-    except DamagedError as error:
-        raise AudioError("decode", f"{path}: {error}") from None
-    except (UnknownFormatError, MissingPyAVError) as error:
-        raise not_audio(path, error) from None
-
-
-def not_audio(path: Path, error: Exception) -> AudioError:
-    """What to say of a file that no decoder here knows."""
-    if isinstance(error, UnknownFormatError):
-        return AudioError("decode", f"{path}: not audio, by libsndfile and by FFmpeg")
-    message = "not audio by libsndfile; m4a, aac, wma, webm, amr and video need: pip install profiling[av]"
-    return AudioError("decode", f"{path}: {message}")
-
-
 def mono_of(path: Path, samples: Samples, channel: str) -> Samples:
     """(frames, channels) -> (frames,): the mean as a matrix product in float64, or one channel."""
     channels = samples.shape[1]
@@ -190,6 +166,20 @@ def mono_of(path: Path, samples: Samples, channel: str) -> Samples:
         valid = ", ".join(["mix", *map(str, range(channels))])
         raise AudioError("check", f"{path}: no channel {channel!r} (valid: {valid})")
     return samples[:, int(channel)]
+
+
+def check_rate(path: Path, rate_hz: int) -> None:
+    """Refuses a sample rate that no recording of speech has.
+
+    Raises:
+        AudioError: stage ``check``.
+    """
+    if not _LOWEST_RATE_HZ <= rate_hz <= _HIGHEST_RATE_HZ:
+        raise AudioError(
+            "check",
+            f"{path}: a sample rate of {rate_hz} Hz: no speech, or damaged "
+            f"(valid: {_LOWEST_RATE_HZ} to {_HIGHEST_RATE_HZ})",
+        )
 
 
 def _check_samples(path: Path, mono: Samples) -> None:

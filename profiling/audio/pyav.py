@@ -37,7 +37,7 @@ def decode_pyav(data: bytes, start: int, end: int) -> Decoded:
     """
     av = _import()
     with _open(av, io.BytesIO(data)) as container:
-        stream = container.streams.audio[0]
+        stream = _audio_stream(container)
         blocks = list(_decoded(av, container, stream))
         samples = np.concatenate(blocks) if blocks else np.empty((0, stream.channels), np.float32)
         _check_complete(container, stream, len(samples))
@@ -56,7 +56,7 @@ def stream_pyav(file: io.BytesIO | str) -> Iterator[tuple[Samples, int]]:
     """
     av = _import()
     with _open(av, file) as container:
-        stream = container.streams.audio[0]
+        stream = _audio_stream(container)
         came = 0
         for block in _decoded(av, container, stream):
             came += len(block)
@@ -68,7 +68,7 @@ def probe_pyav(path: Path) -> tuple[int, int]:
     """Number of frames (from the duration) and sample rate, undecoded; errors as in ``decode_pyav``."""
     av = _import()
     with _open(av, str(path)) as container:
-        stream = container.streams.audio[0]
+        stream = _audio_stream(container)
         return round((_promised_s(container, stream) or 0.0) * stream.rate), int(stream.rate)
 
 
@@ -88,6 +88,14 @@ def _open(av: Any, file: io.BytesIO | str) -> Any:
         container.close()
         raise DamagedError("holds no audio stream")
     return container
+
+
+def _audio_stream(container: Any) -> Any:
+    stream = container.streams.audio[0]
+    if getattr(stream, "layout", None) is None or not stream.rate:  # a header that names no codec or no rate
+        container.close()
+        raise DamagedError("damaged: FFmpeg finds no decodable audio in it")
+    return stream
 
 
 def _decoded(av: Any, container: Any, stream: Any) -> Iterator[Samples]:

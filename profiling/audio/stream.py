@@ -25,11 +25,12 @@ from profiling.audio.loader import (
     SAMPLE_RATE_HZ,
     SILENT_DBFS,
     Waveform,
+    check_rate,
     mono_of,
-    not_audio,
 )
 from profiling.audio.mpeg import repair_mpeg
 from profiling.audio.pyav import MissingPyAVError, stream_pyav
+from profiling.audio.recording import not_audio
 from profiling.errors import AudioError
 from profiling.provenance import sha256_file
 
@@ -119,6 +120,7 @@ def _resampled(path: Path, channel: str, survey: _Survey) -> Iterator[Waveform]:
     resampler: soxr.ResampleStream | None = None
     try:
         for samples, rate_hz in _decoded(path):
+            check_rate(path, rate_hz)
             survey.rate_hz, survey.channels = rate_hz, samples.shape[1]
             mono = mono_of(path, samples, channel)
             survey.add(path, mono)

@@ -21,6 +21,7 @@ Often used settings
   features.layers="gfe_1|pool|embedding" (features=all for all five)
   backbone.device=cuda backbone.precision=fp16   extract.batch_size=16   extract.workers=2
   extract.shard=3/16 (a part, for job arrays)    extract.max_failed=0.01
+  extract.processes=4   extract.engine=ray       several processes or machines (docs/cluster.md)
   audio.perturb=[telephone,noise:10]             perturbed copies, kept apart (docs/cache.md)
 """
 FLAGS = ("--verify-audio", "--help", "-h")

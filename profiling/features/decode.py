@@ -5,13 +5,14 @@ libsndfile and soxr release Python's lock, so threads are enough and the process
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiling.audio import Audio, load_heard, probe_duration
+from profiling.audio import Audio, Recording, hear_span, probe_duration
 from profiling.config import AudioConfig
 from profiling.errors import AudioError
 
@@ -45,6 +46,26 @@ class Decoded:
     error: AudioError | None
 
 
+class SharedRecording:
+    """A recording that is read once, by whichever thread needs it first."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._recording: Recording | None = None
+        self._opening = threading.Lock()
+
+    def hear(self, asked: Utterance, rules: AudioConfig) -> Audio:
+        """One span of it.
+
+        Raises:
+            AudioError: it cannot be used.
+        """
+        with self._opening:
+            if self._recording is None:
+                self._recording = Recording(self.path)
+        return hear_span(self._recording, rules, asked.start_sample, asked.end_sample)
+
+
 class DecodeAhead:
     """Iterates over decoded utterances in the order asked.
 
@@ -53,7 +74,7 @@ class DecodeAhead:
 
     Args:
         utterances: all that were asked for.
-        todo: indices into ``utterances`` to decode.
+        todo: indices into ``utterances`` to decode; spans of one file that follow one another read it once.
         durations_s: known durations by index; unknown ones may be missing.
         workers: threads.
         limit_s: seconds of audio decoded or being decoded at any time (one utterance always may).
@@ -77,6 +98,7 @@ class DecodeAhead:
         self._limit_s = limit_s
         self._rules = rules
         self._in_flight_s = 0.0
+        self._shared = SharedRecording(Path())
 
     def release(self, seconds: float) -> None:
         """The consumer is done with this much decoded audio."""
@@ -107,7 +129,9 @@ class DecodeAhead:
             index = self._todo.popleft()
             self._in_flight_s += hint
             asked = self._utterances[index]
-            future = submit(load_heard, asked.path, self._rules, asked.start_sample, asked.end_sample)
+            if self._shared.path != asked.path:
+                self._shared = SharedRecording(asked.path)
+            future = submit(self._shared.hear, asked, self._rules)
             running.append((index, hint, future))
 
     def _expected_s(self, index: int) -> float:

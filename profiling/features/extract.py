@@ -5,7 +5,7 @@ utterances -> known hashes -> missing rows -> decode ahead -> batches -> backbon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -23,8 +23,10 @@ from profiling.features.windows import max_window_samples
 from profiling.perturbations import RULES_VERSION, parse_perturbations
 
 __all__ = [
+    "Engine",
     "Extraction",
     "Setup",
+    "compute_here",
     "feature_key",
     "plan_extraction",
     "run_extraction",
@@ -80,13 +82,22 @@ def plan_extraction(setup: Setup, utterances: Sequence[Utterance]) -> Plan:
     return make_plan(utterances, setup.store, setup.layers, known)
 
 
-def run_extraction(setup: Setup, plan: Plan) -> Extraction:
+#: Computes what a plan lacks: in this process, in several, or on a cluster.
+Engine = Callable[[Setup, Plan, ExtractionProgress], Extraction]
+
+
+def compute_here(setup: Setup, plan: Plan, progress: ExtractionProgress) -> Extraction:
+    """The engine of one process."""
+    run = Run(setup, plan, progress)
+    if plan.todo:
+        run.compute()
+    return run.done
+
+
+def run_extraction(setup: Setup, plan: Plan, engine: Engine = compute_here) -> Extraction:
     """Computes what is missing. Ctrl-C commits what is complete and returns ``interrupted``."""
     with ExtractionProgress(len(plan.todo), shown=setup.config.trainer.progress) as progress:
-        run = Run(setup, plan, progress)
-        if plan.todo:
-            run.compute()
-    done = run.done
+        done = (engine if plan.todo else compute_here)(setup, plan, progress)
     usable = [asked.utt_id for asked, key in zip(plan.utterances, done.keys, strict=True) if key is not None]
     failed = [entry.utt_id for entry in done.quarantined]
     update_quarantine(setup.store.folder, [*usable, *failed], done.quarantined)

@@ -22,7 +22,7 @@ class Plan:
     Attributes:
         utterances: all that were asked for.
         keys: their rows, None where the recording's hash is not known.
-        todo: indices of the utterances whose row is missing or not known.
+        todo: indices of the utterances whose row is missing or not known, spans of a file together.
         durations_s: remembered durations by index.
     """
 
@@ -48,13 +48,21 @@ def make_plan(
     """
     keys = [row_key(utterance, remembered.get(utterance.path)) for utterance in utterances]
     missing = set(store.missing([key for key in keys if key is not None], layers))
-    todo = [i for i, key in enumerate(keys) if key is None or key in missing]
+    todo = _by_file(utterances, [i for i, key in enumerate(keys) if key is None or key in missing])
     durations_s = {
         i: _seconds(utterance, remembered[utterance.path])
         for i, utterance in enumerate(utterances)
         if utterance.path in remembered
     }
     return Plan(list(utterances), keys, todo, durations_s)
+
+
+def _by_file(utterances: Sequence[Utterance], todo: Sequence[int]) -> list[int]:
+    """Files in the order asked, the spans of each together and in the order of time: it is then read once."""
+    first: dict[Path, int] = {}
+    for i in todo:
+        first.setdefault(utterances[i].path, i)
+    return sorted(todo, key=lambda i: (first[utterances[i].path], utterances[i].start_sample))
 
 
 def row_key(utterance: Utterance, remembered: Remembered | None) -> RowKey | None:
@@ -98,7 +106,9 @@ def _still_has(path: Path, audio_sha256: str) -> bool:
 
 
 def part_of(utterances: Sequence[Utterance], shard: str | None) -> list[Utterance]:
-    """The utterances of ``extract.shard="3/16"``: whole files, spread by a hash of their path.
+    """The utterances of ``extract.shard="3/16"``: whole files, spread by a hash of their first utterance's id.
+
+    Ids hold no folder, so machines that keep a corpus in different places cut it alike.
 
     Raises:
         ConfigError: not of the form ``part/parts`` with 1 <= part <= parts.
@@ -108,4 +118,8 @@ def part_of(utterances: Sequence[Utterance], shard: str | None) -> list[Utteranc
     part, _, parts = shard.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise ConfigError(f"extract.shard={shard}: write part/parts, such as 3/16")
-    return [u for u in utterances if zlib.crc32(str(u.path).encode()) % int(parts) == int(part) - 1]
+    named: dict[Path, str] = {}
+    for u in utterances:
+        named[u.path] = min(named.get(u.path, u.utt_id), u.utt_id)
+    mine = {path for path, name in named.items() if zlib.crc32(name.encode()) % int(parts) == int(part) - 1}
+    return [u for u in utterances if u.path in mine]

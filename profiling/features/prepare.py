@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,18 @@ from profiling.backbones.build import build_backbone
 from profiling.backbones.protocol import Backbone
 from profiling.config import RunConfig
 from profiling.errors import ProfilingError
+from profiling.features.blocks import build_configured
 from profiling.features.cost import cost_line
 from profiling.features.decode import Utterance
-from profiling.features.extract import Extraction, plan_extraction, run_extraction, set_up
+from profiling.features.extract import (
+    Engine,
+    Extraction,
+    compute_here,
+    plan_extraction,
+    run_extraction,
+    set_up,
+)
+from profiling.features.processes import run_in_processes
 from profiling.features.progress import human_duration
 from profiling.features.quarantine import FILE_NAME
 
@@ -101,11 +111,21 @@ def prepare_features(
     plan = plan_extraction(setup, utterances)
     if len(plan.todo) >= _FORECAST_FROM:
         say(cost_line(plan, backbone, layers))
-    extraction = run_extraction(setup, plan)
+    extraction = run_extraction(setup, plan, _engine(config))
     for line in summary(extraction, backbone):
         say(line)
     _check(extraction, len(utterances), config)
     return Prepared(backbone, extraction, list(layers))
+
+
+def _engine(config: RunConfig) -> Engine:
+    if config.extract.engine == "ray":
+        from profiling.features.distributed import run_on_ray
+
+        return partial(run_on_ray, build=build_configured)
+    if config.extract.processes > 1:
+        return partial(run_in_processes, build=build_configured)
+    return compute_here
 
 
 def summary(extraction: Extraction, backbone: Backbone) -> list[str]:

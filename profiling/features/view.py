@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -82,18 +83,20 @@ class FeatureView:
         """One layer of every row in memory: (rows, dim)."""
         return self._join(self._rows([label], np.arange(len(self)))[0], self.dims[label])
 
-    def _rows(self, labels: Sequence[str], indices: NDArray[Any]) -> list[list[Values]]:
-        """(layers, n) mapped vectors."""
+    def _rows(self, labels: Sequence[str], indices: NDArray[Any]) -> list[Iterator[Values]]:
+        """(layers, n) mapped vectors, one after the other; without Python's own loop a tenth quicker."""
         if not indices.size:
             indices = indices.astype(np.int64)  # an empty list is made of floats
-        places: dict[int, list[tuple[int, int]]] = {}  # worked out once for layers that lie side by side
+        places: dict[
+            int, tuple[list[int], list[int]]
+        ] = {}  # worked out once for layers that lie side by side
         rows = []
         for label in labels:
             found, arrays = self._located[label], self._arrays[label]
             if id(found) not in places:
-                shards, within = found.shard[indices].tolist(), found.row[indices].tolist()
-                places[id(found)] = list(zip(shards, within, strict=True))
-            rows.append([arrays[shard][row] for shard, row in places[id(found)]])
+                places[id(found)] = found.shard[indices].tolist(), found.row[indices].tolist()
+            shards, within = places[id(found)]
+            rows.append(map(getitem, map(arrays.__getitem__, shards), within))
         return rows
 
     def _join(self, rows: Any, width: int) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from profiling.corpora.tasks import task_rows
 from profiling.errors import ConfigError, ManifestError
 from profiling.features.extract import Extraction
 from profiling.features.prepare import Say, load_backbone, prepare_features, utterances_of
-from profiling.features.store import FeatureStore, FeatureView, RowKey
+from profiling.features.store import FeatureStore, FeatureView, RowKey, Verify
 from profiling.training.precheck import check_tables, heldout_task
 
 
@@ -186,9 +186,10 @@ class _Join:
             raise ManifestError(
                 f"none of {len(labelled)} rows of {task.name} has features: all are quarantined"
             )
+        verify = cast(Verify, self.config.store.verify)  # validated
         return TaskRows(
             table=kept,
-            view=self.store.view(row_keys(kept), self.layers),
+            view=self.store.view(row_keys(kept), self.layers, verify=verify),
             asked=len(labelled),
             quarantined=int((~present).sum()),
             dropped=dict(labelled.attrs.get("dropped", {})),
