@@ -8,10 +8,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from profiling.config import RunConfig
@@ -188,3 +189,88 @@ def test_hashes_are_remembered_as_soon_as_their_rows_are_safe(tmp_path: Path) ->
     stored = setup.store.count(ALL)
     assert stored >= 10
     assert stored - known <= 8, "at most the last commit's rows have no remembered hash"
+
+
+@pytest.mark.slow
+def test_fifty_sigkills_at_random_points(tmp_path: Path) -> None:
+    """Sixty files at a millisecond each: stores killed again and again end as one that never was, bit for bit."""
+    paths, moments, kills, stores = recordings(tmp_path / "a", 60), random.Random(7), 0, 0
+    whole = extract(paths, often(tmp_path / "whole"))
+    while kills < 50:
+        stores += 1
+        config = often(tmp_path / f"store{stores}")
+        safe: set[object] = set()
+        for _ in range(10):
+            child = PROCESSES.Process(target=extract, args=(paths, config, StubBackbone(call_s=0.001)))
+            child.start()
+            child.join(moments.uniform(0.01, 0.25))
+            killed = child.is_alive()
+            child.kill()
+            child.join()
+            kills += killed
+            kept = whole_store(whole, config)
+            assert safe <= kept, "a committed row was lost"
+            safe = kept
+            if not killed:
+                break
+        done = extract(paths, config)
+        assert done.keys == whole.keys
+        for layer in ALL:
+            assert rows(done, layer).tobytes() == rows(whole, layer).tobytes()
+        assert {problem.kind for problem in verify(done.store.folder)} <= {"temporary"}
+
+
+def truncate(shard: Path) -> None:
+    os.truncate(shard, shard.stat().st_size - 100)
+
+
+def flip_a_byte(shard: Path) -> None:
+    """Of a feature: only its row's checksum can tell."""
+    data = bytearray(shard.read_bytes())
+    values = pa.ipc.open_file(shard).get_batch(0).column("layer:gfe_1").values.to_numpy().tobytes()
+    data[data.index(values) + 5] ^= 1
+    shard.write_bytes(data)
+
+
+def edit_spec(shard: Path) -> None:
+    file = shard.parent / "spec.json"
+    file.write_text(file.read_text().replace("soxr_hq", "soxr_vhq"))
+
+
+def spoil_spec(shard: Path) -> None:
+    (shard.parent / "spec.json").write_text('{"key": {')
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "recomputed"),
+    [
+        (truncate, "truncated", 3),
+        (flip_a_byte, "altered", 3),
+        (edit_spec, "spec", 0),
+        (spoil_spec, "spec", 0),
+    ],
+)
+def test_verify_finds_reading_refuses_and_extraction_repairs(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], None],
+    kind: str,
+    recomputed: int,
+) -> None:
+    paths, config = recordings(tmp_path / "a", 12), settings(tmp_path)
+    config.extract.batch_size, config.store.shard_bytes = 1, 4 * 12 * 3  # three rows a shard
+    before = extract(paths, config)
+    expected, keys = rows(before).copy(), [key for key in before.keys if key]
+    folder = before.store.folder
+    (folder / ".00000000.1.00.tmp").write_bytes(b"left over")
+    os.utime(folder / ".00000000.1.00.tmp", (0, 0))
+    damage(sorted(folder.glob("*.arrow"))[1])
+    assert {problem.kind for problem in verify(folder)} == {kind, "temporary"}
+    with pytest.raises(StoreError, match=r"damaged|edited"):
+        type(before.store).load(folder).read(keys, ALL)
+    done = extract(paths, config)
+    assert (done.cached, done.computed) == (12 - recomputed, recomputed)
+    np.testing.assert_array_equal(rows(done), expected)
+    assert {problem.kind for problem in verify(folder)} == {"temporary"}
+    assert len(list((folder / "damaged").iterdir())) == 1
+    assert "set aside" in caplog.text or "written anew" in caplog.text

@@ -5,6 +5,7 @@ utterances -> known hashes -> missing rows -> decode ahead -> batches -> backbon
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
@@ -18,9 +19,13 @@ from profiling.features.key import StoredType
 from profiling.features.plan import Plan, make_plan, recall
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import update_quarantine
-from profiling.features.store import FeatureKey, FeatureStore
+from profiling.features.shard import DamagedShardError
+from profiling.features.store import FeatureKey, FeatureStore, Verify
+from profiling.features.verify import mend_spec, set_aside
 from profiling.features.windows import max_window_samples
 from profiling.perturbations import RULES_VERSION, parse_perturbations
+
+_LOGGER = logging.getLogger(__name__)
 
 __all__ = [
     "Engine",
@@ -68,18 +73,43 @@ def set_up(backbone: Backbone, layers: Sequence[str], config: RunConfig) -> Setu
     """
     max_samples = max_window_samples(config.audio.max_duration_s, backbone.min_samples)
     key = feature_key(backbone, config.audio, config.store)
-    store = FeatureStore.open(
-        Path(config.paths.features), key, backbone.layers, create=True, training=backbone.training
-    )
+    store = _open_or_mend(Path(config.paths.features), key, backbone)
     index = AudioIndex(Path(config.paths.cache))
     return Setup(backbone, store, list(layers), config, index, max_samples)
 
 
+def _open_or_mend(root: Path, key: FeatureKey, backbone: Backbone) -> FeatureStore:
+    folder = root / key.folder_name
+    if mend_spec(folder, key, backbone.layers, backbone.training):
+        _LOGGER.warning(
+            "%s: spec.json was edited or damaged: written anew, the old one is in damaged/", folder
+        )
+    return FeatureStore.open(root, key, backbone.layers, create=True, training=backbone.training)
+
+
 def plan_extraction(setup: Setup, utterances: Sequence[Utterance]) -> Plan:
-    """What is there and what is missing; opens no audio that is remembered, unless asked to verify."""
+    """What is there and what is missing; opens no audio that is remembered, unless asked to verify.
+
+    Rows that are there are checked as ``store.verify`` says. A damaged shard is set aside, which is said, and its
+    rows are missing.
+    """
     settings = setup.config.extract
     known = recall(utterances, setup.index, verify=settings.verify_audio, workers=settings.workers)
-    return make_plan(utterances, setup.store, setup.layers, known)
+    while True:
+        try:
+            plan = make_plan(utterances, setup.store, setup.layers, known)
+            _check_rows(setup, plan)
+            return plan
+        except DamagedShardError as error:
+            moved = set_aside(error.path)
+            _LOGGER.warning("%s: %s: set aside, its rows are computed again", moved, error.reason)
+
+
+def _check_rows(setup: Setup, plan: Plan) -> None:
+    todo = set(plan.todo)
+    cached = [key for i, key in enumerate(plan.keys) if key is not None and i not in todo]
+    if cached:
+        setup.store.view(cached, setup.layers, verify=cast(Verify, setup.config.store.verify))
 
 
 #: Computes what a plan lacks: in this process, in several, or on a cluster.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from profiling.errors import StoreError
 from profiling.features import quarantine, spec
+from profiling.features.key import FeatureKey
 from profiling.features.shard import NAME_DIGITS, SUFFIX, DamagedShardError, open_shard
-from profiling.features.spec import Spec, read_spec
+from profiling.features.spec import Spec, read_spec, write_spec
 from profiling.features.temporary import is_temporary, stale_reason
 from profiling.provenance import fsync_folder, sha256_file
 
@@ -117,14 +119,53 @@ def repair(folder: Path, problems: list[Problem] | None = None) -> list[Path]:
     moved = []
     for problem in verify(folder) if problems is None else problems:
         if problem.damaged_shard and problem.path.exists():
-            moved.append(_set_aside(problem.path))
+            moved.append(set_aside(problem.path))
     if moved:
         fsync_folder(folder / DAMAGED_FOLDER)
         fsync_folder(folder)
     return moved
 
 
-def _set_aside(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
+    """Moves a damaged file to ``damaged/``; another process may have been faster.
+
+    Raises:
+        StoreError: it cannot be moved, as where nobody may write.
+    """
     target = path.parent / DAMAGED_FOLDER / path.name
-    target.parent.mkdir(exist_ok=True)
-    return path.rename(target)
+    try:
+        target.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(target)
+    except OSError as error:
+        raise StoreError(
+            f"{path} is damaged and cannot be moved to {target.parent}: {error.strerror}"
+        ) from error
+    return target
+
+
+def mend_spec(folder: Path, key: FeatureKey, layers: Mapping[str, int], training: str) -> bool:
+    """Writes an edited or unreadable ``spec.json`` anew; the old one is set aside.
+
+    Only where every shard says by itself that it belongs to ``key``.
+
+    Returns:
+        False where there is nothing to mend: no file, or one that was not edited.
+    """
+    file = folder / spec.FILE_NAME
+    try:
+        read_spec(folder)
+    except StoreError:
+        if not file.exists():
+            return False
+    else:
+        return False
+    own = Spec(key, layers, training, "", {})
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            open_shard(path, own)
+        except (DamagedShardError, FileNotFoundError):
+            return False
+    set_aside(file)
+    write_spec(folder, key, layers, training)
+    return True

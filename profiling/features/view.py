@@ -90,7 +90,7 @@ class FeatureView:
         places: dict[
             int, tuple[list[int], list[int]]
         ] = {}  # worked out once for layers that lie side by side
-        rows = []
+        rows: list[Iterator[Values]] = []
         for label in labels:
             found, arrays = self._located[label], self._arrays[label]
             if id(found) not in places:
