@@ -18,6 +18,7 @@ from profiling.errors import ProfilingError, did_you_mean
 COMMANDS = {
     "extract": "compute and cache the features of corpora",
     "train": "train heads and score them on held-out corpora (the same as train.py)",
+    "matrix": "every corpus trains a head, every other scores it",
     "evaluate": "score a trained head on other corpora",
     "predict": "age, gender and emotion of recordings: files, folders, lists, standard input",
     "similarity": "how alike voices are: cosine of their embeddings",

@@ -210,6 +210,16 @@ class SelectConfig:
 
 
 @dataclass
+class MatrixConfig:
+    """``profiling matrix``: every corpus of ``corpus.train`` trains a head that is scored on all of them."""
+
+    on: bool = False
+    labels: str = (
+        "masked"  # masked: each pair on the labels it shares | common: all on the labels of all corpora
+    )
+
+
+@dataclass
 class RunConfig:
     """Everything one command needs."""
 
@@ -228,6 +238,7 @@ class RunConfig:
     bank: BankConfig = field(default_factory=BankConfig)
     heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
+    matrix: MatrixConfig = field(default_factory=MatrixConfig)
     seed: int | None = None  # alias of head.seed
 
 

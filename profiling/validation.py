@@ -26,6 +26,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "head.name": ("linear", "mlp"),
     "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
     "heldout.decision": ("masked", "open"),
+    "matrix.labels": ("masked", "common"),
 }
 
 _POSITIVE = (

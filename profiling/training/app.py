@@ -122,13 +122,31 @@ def _job(node: DictConfig) -> float:
         check_settings(config)
         training_device(config.trainer.device)
         if runtime.mode == RunMode.MULTIRUN:
+            if config.matrix.on:
+                raise ConfigError(
+                    "a matrix opens every corpus for every head, so it cannot be swept; leave -m out"
+                )
             return _swept(config, folder)
         refuse_earlier_run(folder)
+        if config.matrix.on:
+            return _matrix(config, folder)
         rows = load_rows(config, say)
         validation = train_run(config, rows, folder, say)
         result = open_run(folder, rows)
     say_result(folder, result)
     return returned_score(validation)
+
+
+def _matrix(config: RunConfig, folder: Path) -> float:
+    """Every corpus trains, every other scores; returns the mean over the others."""
+    from profiling.training.matrix import matrix_lines, train_matrix
+
+    matrix = train_matrix(config, folder, say)
+    for line in matrix_lines(matrix):
+        say(line)
+    say(f"matrix in {folder} (matrix.md, matrix.png, matrix.csv, matrix.json, runs/)")
+    cross: float | None = matrix.means()["cross"]
+    return float("nan") if cross is None else cross
 
 
 def _swept(config: RunConfig, folder: Path) -> float:
