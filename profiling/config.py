@@ -213,7 +213,7 @@ class SelectConfig:
 class MatrixConfig:
     """``profiling matrix``: every corpus of ``corpus.train`` trains a head that is scored on all of them."""
 
-    on: bool = False
+    enabled: bool = False
     labels: str = (
         "masked"  # masked: each pair on the labels it shares | common: all on the labels of all corpora
     )

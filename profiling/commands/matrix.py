@@ -28,4 +28,4 @@ def main(argv: Sequence[str]) -> int:
         return 0
     from profiling.training.app import run_app
 
-    return run_app([*argv, "matrix.on=true"])
+    return run_app([*argv, "matrix.enabled=true"])

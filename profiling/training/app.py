@@ -122,13 +122,13 @@ def _job(node: DictConfig) -> float:
         check_settings(config)
         training_device(config.trainer.device)
         if runtime.mode == RunMode.MULTIRUN:
-            if config.matrix.on:
+            if config.matrix.enabled:
                 raise ConfigError(
                     "a matrix opens every corpus for every head, so it cannot be swept; leave -m out"
                 )
             return _swept(config, folder)
         refuse_earlier_run(folder)
-        if config.matrix.on:
+        if config.matrix.enabled:
             return _matrix(config, folder)
         rows = load_rows(config, say)
         validation = train_run(config, rows, folder, say)
