@@ -154,15 +154,17 @@ class SplitConfig:
 class HeadConfig:
     """The trained part."""
 
-    name: str = "linear"  # linear | mlp
+    name: str = "linear"  # linear | mlp | probe (linear, solved over a path of penalties)
     hidden: list[int] = field(default_factory=list)
     dropout: float = 0.0
-    loss: str = "auto"  # auto | cross_entropy | l1 | ccc
+    loss: str = "auto"  # auto | cross_entropy | l1 | l2 | ccc
     class_weights: bool = True  # inverse frequency in the training rows
     lr: float = 1e-3
     weight_decay: float = 1e-2
     clip_norm: float = 1.0
     seed: int = 0
+    # probe: of sum(loss) + penalty / 2 * norm**2 on standardised features (scikit-learn's alpha, and 1 / C)
+    penalties: list[float] = field(default_factory=lambda: [round(10 ** (k / 2), 4) for k in range(-4, 13)])
 
 
 @dataclass

@@ -23,8 +23,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "task.votes": ("ignore", "majority"),
     "split.kind": ("auto", "official", "random", "loso", "kfold", "session"),
     "split.group": ("speaker", "text"),
-    "head.name": ("linear", "mlp"),
-    "head.loss": ("auto", "cross_entropy", "l1", "ccc"),
+    "head.name": ("linear", "mlp", "probe"),
+    "head.loss": ("auto", "cross_entropy", "l1", "l2", "ccc"),
     "heldout.decision": ("masked", "open"),
     "matrix.labels": ("masked", "common"),
 }
@@ -147,6 +147,9 @@ def _check_split(config: RunConfig) -> None:
 
 def _check_hidden(config: RunConfig) -> None:
     hidden = config.head.hidden
+    for penalty in config.head.penalties:
+        if not (penalty > 0 and math.isfinite(penalty)):
+            raise ConfigError(f"head.penalties: {penalty} must be above 0, and finite")
     if config.head.name == "mlp" and not hidden:
         raise ConfigError("head.hidden=[]: an MLP needs hidden widths, such as head.hidden=[256]")
     if any(width < 1 for width in hidden):

@@ -17,7 +17,7 @@ _DROPOUT_STREAM = 0x5EED_D0  # keeps a head's dropout apart from its initial wei
 
 def group_key(spec: HeadSpec) -> tuple[object, ...]:
     """Heads with equal keys see the same standardised columns and have parameters of equal shape."""
-    return (spec.layers, spec.widths, spec.fold)
+    return (spec.layers, spec.widths, spec.fold, bool(spec.penalties))
 
 
 class Group(nn.Module):

@@ -45,6 +45,11 @@ def l1(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return weighted_mean((outputs - _filled(targets, weights)).abs(), weights)
 
 
+def l2(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the squared error; arguments as :func:`l1`."""
+    return weighted_mean((outputs - _filled(targets, weights)).square(), weights)
+
+
 def ccc(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """1 - CCC (Lin, Biometrics 45, 1989; moments divided by n, as Lin's).
 

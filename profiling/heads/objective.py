@@ -82,7 +82,7 @@ class Objective(nn.Module):
         if loss == "cross_entropy":
             return losses.cross_entropy(outputs, targets, weights, self.class_weights[heads])
         standardised = (targets - self.target_mean[heads, None]) / self.target_scale[heads, None]
-        function = {"l1": losses.l1, "ccc": losses.ccc}[loss]
+        function = {"l1": losses.l1, "l2": losses.l2, "ccc": losses.ccc}[loss]
         return function(outputs.squeeze(-1), standardised, weights)
 
     def _fit_classes(self, index: int, spec: HeadSpec, rows: NDArray[np.int64]) -> None:

@@ -13,8 +13,15 @@ from profiling.provenance import signature
 Layers = tuple[tuple[str, int], ...]  # (label, dim) in the order of the columns
 
 #: Which losses a kind of target can be trained with; the first is what ``head.loss=auto`` means.
-LOSSES: Mapping[str, tuple[str, ...]] = {"classification": ("cross_entropy",), "regression": ("l1", "ccc")}
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    "classification": ("cross_entropy",),
+    "regression": ("l1", "l2", "ccc"),
+}
+#: What ``head=probe`` minimises beside its penalty: logistic regression and ridge.
+PROBE_LOSSES: Mapping[str, str] = {"classification": "cross_entropy", "regression": "l2"}
 ARCHITECTURES = ("linear", "mlp")
+_SEQUENCES = ("labels", "hidden", "penalties")
+_LATER = frozenset({"penalties"})  # fields a bundle of format 1 may lack
 _HASH_DIGITS = 10  # 40 bits: one chance in a million of two equal names among 1,500 heads
 
 
@@ -35,6 +42,8 @@ class HeadSpec:
         clip_norm: largest gradient norm of this head; a larger gradient is scaled down.
         seed: of the initial weights and of dropout.
         fold: row of the fold masks this head is trained and validated on.
+        penalties: of a probe: an L2 path solved exactly, the penalty chosen on validation rows; empty for a head
+            trained by gradient steps.
     """
 
     architecture: str
@@ -49,6 +58,7 @@ class HeadSpec:
     clip_norm: float = 1.0
     seed: int = 0
     fold: int = 0
+    penalties: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -77,7 +87,8 @@ class HeadSpec:
     def name(self) -> str:
         """Readable prefix and a hash of the whole spec: unequal specs have unequal names."""
         layers = "+".join(label for label, _ in self.layers)
-        return f"{self.architecture}-{layers}-lr{self.lr:g}-fold{self.fold}-{self.hash}"
+        how = f"probe-{layers}" if self.penalties else f"{self.architecture}-{layers}-lr{self.lr:g}"
+        return f"{how}-fold{self.fold}-{self.hash}"
 
     @property
     def hash(self) -> str:
@@ -88,23 +99,23 @@ class HeadSpec:
         """The spec as JSON values; :meth:`from_json` is its inverse."""
         data = asdict(self)
         data["layers"] = [[label, dim] for label, dim in self.layers]
-        return data | {"labels": list(self.labels), "hidden": list(self.hidden)}
+        return data | {name: list(data[name]) for name in _SEQUENCES}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HeadSpec:
         """Reads what :meth:`to_json` wrote.
 
         Raises:
-            BundleError: a field that is missing or unknown.
+            BundleError: a field that is missing or unknown. Fields that came later have their default.
         """
         names = {field.name for field in fields(cls)}
-        if odd := sorted(names ^ set(data)):
+        if odd := sorted((names ^ set(data)) - (_LATER - set(data))):
             raise BundleError(
                 f"head spec: field {odd[0]!r} is missing or unknown; fields are {sorted(names)}"
             )
         layers = tuple((str(label), int(dim)) for label, dim in data["layers"])
-        sequences = {"layers": layers, "labels": tuple(data["labels"]), "hidden": tuple(data["hidden"])}
-        return cls(**{**data, **sequences})
+        sequences = {name: tuple(data[name]) for name in _SEQUENCES if name in data}
+        return cls(**{**data, **sequences, "layers": layers})
 
     def _check_shape(self) -> None:
         if not self.layers:
@@ -139,6 +150,8 @@ def head_spec(
         ConfigError: a loss that does not fit the target, or a shape that does not fit the architecture.
     """
     kind = "classification" if labels else "regression"
+    if config.name == "probe":
+        return _probe_spec(config, kind, layers, labels, fold)
     return HeadSpec(
         architecture=config.name,
         layers=tuple((label, int(dim)) for label, dim in layers),
@@ -152,4 +165,24 @@ def head_spec(
         clip_norm=config.clip_norm,
         seed=config.seed,
         fold=fold,
+    )
+
+
+def _probe_spec(
+    config: HeadConfig, kind: str, layers: Sequence[tuple[str, int]], labels: Sequence[str], fold: int
+) -> HeadSpec:
+    """An ordinary linear head that is solved instead of trained; the settings of gradient steps say nothing."""
+    if config.loss not in ("auto", PROBE_LOSSES[kind]):
+        raise ConfigError(f"head.loss={config.loss}: a probe of this task has head.loss={PROBE_LOSSES[kind]}")
+    if not config.penalties:
+        raise ConfigError("head.penalties=[]: name at least one penalty above 0")
+    return HeadSpec(
+        architecture="linear",
+        layers=tuple((label, int(dim)) for label, dim in layers),
+        labels=tuple(labels),
+        loss=PROBE_LOSSES[kind],
+        class_weights=config.class_weights and kind == "classification",
+        seed=config.seed,
+        fold=fold,
+        penalties=tuple(config.penalties),
     )
