@@ -154,10 +154,18 @@ class SplitConfig:
 class HeadConfig:
     """The trained part."""
 
-    name: str = "linear"  # linear | mlp | probe (linear, solved over a path of penalties)
+    name: str = "linear"  # linear | mlp | layer_mix | probe (linear, solved over a path of penalties)
     hidden: list[int] = field(default_factory=list)
     dropout: float = 0.0
-    loss: str = "auto"  # auto | cross_entropy | l1 | l2 | ccc
+    project: int = 256  # layer_mix: width every layer is projected to
+    loss: str = "auto"  # auto | cross_entropy | l1 | l2 | ccc | distribution | ordinal
+    bins: int = (
+        20  # distribution, ordinal: levels between the smallest and the largest target of the train rows
+    )
+    label_smoothing: float = 0.0  # classification
+    mixup: float = 0.0  # of two rows: parameters of the beta distribution; 0: none
+    noise: float = 0.0  # on features in training, in their standard deviations
+    balance: str = "none"  # none | speaker | corpus: each weighs the same in the loss
     class_weights: bool = True  # inverse frequency in the training rows
     lr: float = 1e-3
     weight_decay: float = 1e-2
@@ -241,6 +249,8 @@ class RunConfig:
     heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     matrix: MatrixConfig = field(default_factory=MatrixConfig)
+    # beside the head in every table: linear (our probe), svm (scikit-learn); [] for none
+    baselines: list[str] = field(default_factory=lambda: ["linear"])
     seed: int | None = None  # alias of head.seed
 
 

@@ -23,8 +23,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "task.votes": ("ignore", "majority"),
     "split.kind": ("auto", "official", "random", "loso", "kfold", "session"),
     "split.group": ("speaker", "text"),
-    "head.name": ("linear", "mlp", "probe"),
-    "head.loss": ("auto", "cross_entropy", "l1", "l2", "ccc"),
+    "head.name": ("linear", "mlp", "layer_mix", "probe"),
+    "head.balance": ("none", "speaker", "corpus"),
+    "head.loss": ("auto", "cross_entropy", "l1", "l2", "ccc", "distribution", "ordinal"),
     "heldout.decision": ("masked", "open"),
     "matrix.labels": ("masked", "common"),
 }
@@ -45,9 +46,16 @@ _POSITIVE = (
     "bank.save_every",
     "head.lr",
     "head.clip_norm",
+    "head.project",
 )
 
-_SHARES = ("extract.max_failed", "split.val_fraction", "split.test_fraction", "head.dropout")
+_SHARES = (
+    "extract.max_failed",
+    "split.val_fraction",
+    "split.test_fraction",
+    "head.dropout",
+    "head.label_smoothing",
+)
 
 _SEEDS = ("seed", "head.seed", "split.seed", "data.order_seed", "backbone.native.seed")
 _SEED_LIMIT = 2**32  # what every generator of random numbers here takes
@@ -55,6 +63,8 @@ _SEED_LIMIT = 2**32  # what every generator of random numbers here takes
 _FOLDERS = ("paths.features", "paths.runs", "paths.cache")
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+_BASELINES = ("linear", "svm")
 
 #: What a task reads; another column under its name would put the wrong name on every result.
 _COLUMNS = {
@@ -84,6 +94,9 @@ def validate(config: RunConfig) -> None:
     _check_task(config)
     _check_split(config)
     _check_hidden(config)
+    for name in config.baselines:
+        if name not in _BASELINES:
+            raise ConfigError(f"baselines=[{','.join(config.baselines)}]: {did_you_mean(name, _BASELINES)}")
 
 
 def _check_numbers(config: RunConfig) -> None:
@@ -97,9 +110,10 @@ def _check_numbers(config: RunConfig) -> None:
     for key in _SEEDS:
         if not 0 <= (_get(config, key) or 0) < _SEED_LIMIT:
             raise ConfigError(f"{key}={_get(config, key)}: must be at least 0 and below {_SEED_LIMIT}")
-    decay = config.head.weight_decay
-    if not (decay >= 0 and math.isfinite(decay)):
-        raise ConfigError(f"head.weight_decay={decay}: must be at least 0, and finite")
+    for key in ("head.weight_decay", "head.mixup", "head.noise"):
+        value = _get(config, key)
+        if not (value >= 0 and math.isfinite(value)):
+            raise ConfigError(f"{key}={value}: must be at least 0, and finite")
 
 
 def _check_names(config: RunConfig) -> None:

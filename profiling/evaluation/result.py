@@ -82,6 +82,7 @@ class Scores(TypedDict):
     validation: NotRequired[Score]
     test: NotRequired[Score]
     heldout: dict[str, HeldoutScore]
+    baselines: NotRequired[dict[str, Scores]]  # linear, svm: on the same folds; none of them holds others
 
 
 class Task(TypedDict):
@@ -186,6 +187,13 @@ def parts(result: Result) -> Iterator[Part]:
         for name, score in decisions(heldout, result["heldout_decision"]):
             key = f"heldout_{_file_name(corpus)}_{name}"
             yield Part(key, f"held-out {corpus}, {name}", "heldout", corpus, score)
+
+
+def baseline_parts(result: Result) -> Iterator[tuple[str, Part]]:
+    """(baseline, part) in the order of :func:`parts`: what stands beside the head in every table."""
+    for name, scores in result["scores"].get("baselines", {}).items():
+        for part in parts({**result, "scores": scores}):
+            yield name, part
 
 
 def _file_name(corpus: str) -> str:

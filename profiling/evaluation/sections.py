@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from profiling.evaluation.result import CorpusUsed, Part, Result, parts, remark
+from profiling.evaluation.result import CorpusUsed, Part, Result, baseline_parts, parts, remark
 from profiling.evaluation.summary import NAMES, no_interval_text, number_text, value_text, verdict
 
 ECAPA2_CITATION = (
@@ -59,6 +59,9 @@ class Section:
     title: str
     blocks: list[Block]
 
+
+#: Baseline -> what it is called beside the head.
+_BASELINES = {"linear": "baseline, linear probe", "svm": "baseline, linear SVM"}
 
 #: Protocols in which the tested heads are others than the one that is kept.
 _ROTATING = ("loso", "kfold")
@@ -171,25 +174,37 @@ def _score_table(result: Result) -> Table:
     shown = list(parts(result))
     metrics = list(shown[0].score["metrics"]) if shown else []
     head = ["part", "utterances", "speakers"]
+    constants = set(shown[0].score["constant"]) if shown else set()
     for metric in metrics:
-        head += [NAMES[metric], "constant"] if _has_constant(shown, metric) else [NAMES[metric]]
+        head += [NAMES[metric], "constant"] if metric in constants else [NAMES[metric]]
     rows = []
+    beside = list(baseline_parts(result))
     for part in shown:
-        row = [part.title, str(part.score["n"]), _count(part.score["speakers"])]
-        for metric in metrics:
-            row.append(value_text(metric, part.score["metrics"][metric]))
-            if _has_constant(shown, metric):
-                row.append(number_text(metric, part.score["constant"][metric]))
-        rows.append(tuple(row))
+        rows.append(_score_row(part.title, part, metrics, constants))
+        rows += [
+            _score_row(f"{part.title}: {_BASELINES[name]}", other, metrics, constants)
+            for name, other in beside
+            if other.key == part.key
+        ]
     return Table(tuple(head), rows)
 
 
-def _has_constant(shown: list[Part], metric: str) -> bool:
-    return metric in shown[0].score["constant"]
+def _score_row(title: str, part: Part, metrics: list[str], constants: set[str]) -> tuple[str, ...]:
+    row = [title, str(part.score["n"]), _count(part.score["speakers"])]
+    for metric in metrics:
+        row.append(value_text(metric, part.score["metrics"][metric]))
+        if metric in constants:
+            row.append(number_text(metric, part.score["constant"][metric]))
+    return tuple(row)
 
 
 def _reading(result: Result) -> str:
     text = "Brackets are 95 % intervals over speakers, not over utterances. "
+    if result["scores"].get("baselines"):
+        text += (
+            "Baselines are linear models on the same rows, folds and standardised features, their penalty chosen on "
+            "the same validation speakers. "
+        )
     if result["task"]["kind"] == "regression":
         return text + (
             "The constant answers the median age of the training rows (for RMSE their mean); skill is "

@@ -6,14 +6,18 @@ learning rate), so no head feels another. A fold is a row mask and a scaler per 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from profiling.errors import ConfigError
+from profiling.heads.augment import Mixing
+from profiling.heads.balance import Balance
 from profiling.heads.group import Group, group_key
 from profiling.heads.modules import Head, build_head
 from profiling.heads.objective import Objective
@@ -57,6 +61,7 @@ class Bank(nn.Module):
         members = _members(specs)
         self._groups = nn.ModuleList(Group([specs[i] for i in own], stream, own) for own in members)
         self.objective = Objective(specs)
+        self.balance = Balance(specs)
         self.register_buffer("active", torch.ones(len(specs), dtype=torch.bool))
         self.register_buffer("diverged", torch.zeros(len(specs), dtype=torch.bool))
         self.register_buffer("update", torch.ones(len(specs), dtype=torch.bool))
@@ -67,15 +72,23 @@ class Bank(nn.Module):
         """The stacks of heads of equal shape."""
         return iter(cast("list[Group]", list(self._groups)))
 
-    def fit_statistics(self, source: Source, targets: NDArray[Any], train: Mask) -> None:
-        """Fits scalers, class weights and target scalers, each on its fold's train rows alone.
+    def fit_statistics(
+        self,
+        source: Source,
+        targets: NDArray[Any],
+        train: Mask,
+        groups: Mapping[str, NDArray[np.int64]] | None = None,
+    ) -> None:
+        """Fits scalers, class weights, target scalers and row weights, each on its fold's train rows alone.
 
         Args:
             source: feature rows.
             targets: (rows,) class numbers or years.
             train: (folds, rows) bool; a head's rows are ``train[spec.fold]``.
+            groups: ``speaker`` and ``corpus`` -> (rows,) number of each row's; for heads that balance them.
 
         Raises:
+            ConfigError: a head balances what is not known of the rows.
             SplitError: train rows with one class only, with one age only, or none.
             StoreError: a feature that is not finite.
         """
@@ -84,10 +97,18 @@ class Bank(nn.Module):
         for group in self.groups():
             group.fit_scaler(scalers[group.specs[0].fold])
         self.objective.fit(targets, train)
+        self.balance.fit(train, groups or {})
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(batch, stream dim) -> (heads, batch, outputs); zeros for groups with no active head left."""
-        parts = [group(features) for group in self.groups()]
+    def forward(self, features: Tensor, mixing: Mixing | None = None) -> Tensor:
+        """(batch, stream dim) -> (heads, batch, outputs); zeros for groups with no active head left.
+
+        Heads with fewer outputs than others have zeros behind theirs.
+        """
+        parts = [group(features, mixing) for group in self.groups()]
+        widest = max(part.shape[2] for part in parts)
+        parts = [
+            F.pad(part, (0, widest - part.shape[2])) if part.shape[2] < widest else part for part in parts
+        ]
         return parts[0] if len(parts) == 1 else torch.cat(parts).index_select(0, self.order)
 
     def losses(self, features: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -98,7 +119,13 @@ class Bank(nn.Module):
             targets: (batch,) class numbers (int64) or years (float32).
             weights: (heads, batch) row weights, 0 outside a head's train rows.
         """
-        values: Tensor = self.objective(self(features), targets, weights)
+        mixing = self._mixing(weights)
+        outputs = self(features, mixing).float()
+        values: Tensor = self.objective(outputs, targets, weights)
+        if mixing is not None:
+            others = targets.expand(len(weights), -1).gather(1, mixing.partner)
+            mixed: Tensor = self.objective(outputs, others, weights)
+            values = mixing.share * values + (1 - mixing.share) * mixed
         finite = torch.isfinite(values.detach())
         self.mark_diverged(~finite)
         self.update.copy_(self.active & (weights.sum(1) > 0))
@@ -107,11 +134,23 @@ class Bank(nn.Module):
     @torch.no_grad()
     def predictions(self, features: Tensor) -> Tensor:
         """(heads, batch) class numbers (int64) or years (float32); -1 or NaN where not finite."""
-        outputs = self(features)
+        outputs = self(features).float()
         if self.kind == "regression":
             years = self.objective.years(outputs)
             return torch.where(torch.isfinite(years), years, torch.nan)
         return torch.where(torch.isfinite(outputs).all(-1), outputs.argmax(-1), -1)
+
+    def _mixing(self, weights: Tensor) -> Mixing | None:
+        """The rows to be mixed in this step, (heads, batch); None if no head mixes."""
+        if not (self.training and any(spec.mixup for spec in self.specs)):
+            return None
+        share = torch.ones(len(weights), device=weights.device)
+        partner = torch.arange(weights.shape[1], device=weights.device).repeat(len(weights), 1)
+        for group in self.groups():
+            if any(spec.mixup for spec in group.specs) and not group.idle:
+                drawn = group.draw_mixing(weights[group.members])
+                share[group.members], partner[group.members] = drawn
+        return Mixing(share, partner)
 
     def freeze(self, heads: Tensor) -> None:
         """Ends the training of some heads, (heads,) bool; the others do not notice."""
@@ -147,6 +186,9 @@ def head_state(bank: Bank, index: int) -> dict[str, Tensor]:
     tensors = group.head_tensors(group.members.tolist().index(index))
     if bank.kind == "regression":
         own = slice(index, index + 1)
+        if bank.specs[index].bins:
+            tensors["levels.low"] = bank.objective.low[index].cpu().clone()
+            tensors["levels.high"] = bank.objective.high[index].cpu().clone()
         tensors["target.mean"] = bank.objective.target_mean[own].cpu().clone()
         tensors["target.scale"] = bank.objective.target_scale[own].cpu().clone()
     return tensors

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from profiling.heads.augment import Mixing, draw_mixing, mixed_rows, with_noise
+from profiling.heads.layer_mix import LayerMix, stacked_affine
 from profiling.heads.modules import initial_maps
 from profiling.heads.scaler import Scaler
 from profiling.heads.spec import HeadSpec, Layers
 
-_DROPOUT_STREAM = 0x5EED_D0  # keeps a head's dropout apart from its initial weights, both from one seed
+_DROPOUT_STREAM = (
+    0x5EED_D0  # keeps what a head draws in training apart from its initial weights, both from one seed
+)
 
 
 def group_key(spec: HeadSpec) -> tuple[object, ...]:
     """Heads with equal keys see the same standardised columns and have parameters of equal shape."""
-    return (spec.layers, spec.widths, spec.fold, bool(spec.penalties))
+    kind = (spec.architecture == "layer_mix", spec.loss == "ordinal", spec.augmented, bool(spec.penalties))
+    return (spec.layers, spec.widths, spec.fold, *kind)
 
 
 class Group(nn.Module):
@@ -40,6 +44,7 @@ class Group(nn.Module):
         self.specs = tuple(specs)
         self.columns = column_slices(stream, specs[0].layers)
         self.scaler = Scaler.identity(specs[0].dim)
+        self.mix = LayerMix(specs) if specs[0].architecture == "layer_mix" else None
         maps = [initial_maps(spec) for spec in specs]
         self.weights = nn.ParameterList(
             torch.stack([w for w, _ in level]) for level in zip(*maps, strict=True)
@@ -53,23 +58,29 @@ class Group(nn.Module):
         self._drops = any(spec.dropout for spec in specs)
         self._generators: list[torch.Generator] = []
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(batch, stream dim) -> (group, batch, outputs); zeros when idle."""
+    def forward(self, features: Tensor, mixing: Mixing | None = None) -> Tensor:
+        """(batch, stream dim) -> (group, batch, outputs); zeros when idle. ``mixing`` is the whole bank's."""
         if self.idle:
             return features.new_zeros(len(self.specs), len(features), self.specs[0].widths[-1])
-        rows = self.scaler(self._own(features))  # (batch, dim)
-        count, width, dim = self.weights[0].shape
-        wide = F.linear(rows, self.weights[0].reshape(-1, dim), self.biases[0].reshape(-1))
-        hidden = wide.view(-1, count, width).transpose(0, 1)  # (group, batch, width)
+        rows = self._seen(self.scaler(self.own(features)), mixing)  # (batch, dim) or (group, batch, dim)
+        if self.mix is None:
+            hidden = stacked_affine(rows, self.weights[0], self.biases[0])
+        else:
+            hidden = stacked_affine(
+                self._dropped(torch.relu(self.mix(rows))), self.weights[0], self.biases[0]
+            )
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = self._dropped(torch.relu(hidden))
-            hidden = torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
+            hidden = stacked_affine(self._dropped(torch.relu(hidden)), weight, bias)
         return hidden
+
+    def draw_mixing(self, weights: Tensor) -> Mixing:
+        """Which rows are mixed in this step; (group, batch) row weights of the group's heads."""
+        return draw_mixing(self.specs, self._draws(weights.device), weights)
 
     def fit_scaler(self, fitted: Scaler) -> None:
         """Takes over the scaler of the group's fold, restricted to its own columns."""
-        self.scaler.mean.copy_(self._own(fitted.mean[None])[0])
-        self.scaler.scale.copy_(self._own(fitted.scale[None])[0])
+        self.scaler.mean.copy_(self.own(fitted.mean[None])[0])
+        self.scaler.scale.copy_(self.own(fitted.scale[None])[0])
 
     def head_tensors(self, position: int) -> dict[str, Tensor]:
         """One head's scaler and maps, named as in :class:`profiling.heads.modules.Head`."""
@@ -77,6 +88,8 @@ class Group(nn.Module):
         for level, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors[f"maps.{level}.weight"] = weight[position]
             tensors[f"maps.{level}.bias"] = bias[position]
+        if self.mix is not None:
+            tensors |= {f"mix.{name}": tensor[position, None] for name, tensor in self.mix.named_parameters()}
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
     def generator_states(self) -> list[Tensor]:
@@ -90,22 +103,40 @@ class Group(nn.Module):
         for generator, state in zip(self._generators, states, strict=True):
             generator.set_state(state)
 
-    def _own(self, features: Tensor) -> Tensor:
+    def own(self, features: Tensor) -> Tensor:
+        """(n, stream dim) -> (n, dim): the columns of the group's layers."""
         if len(self.columns) == 1:
             return features[:, self.columns[0]]
         return torch.cat([features[:, part] for part in self.columns], dim=1)
 
+    def _seen(self, rows: Tensor, mixing: Mixing | None) -> Tensor:
+        """What the heads see of (batch, dim) in training."""
+        if not (self.training and self.specs[0].augmented):
+            return rows
+        if mixing is not None:
+            rows = mixed_rows(rows, Mixing(mixing.share[self.members], mixing.partner[self.members]))
+        return with_noise(rows, self.specs, self._draws(rows.device))
+
     def _dropped(self, hidden: Tensor) -> Tensor:
         if not (self.training and self._drops):
             return hidden
-        if not self._generators or self._generators[0].device != hidden.device:
-            self._generators = [
-                torch.Generator(hidden.device).manual_seed(spec.seed ^ _DROPOUT_STREAM) for spec in self.specs
-            ]
         shape = hidden.shape[1:]
-        draws = [torch.rand(shape, generator=g, device=hidden.device) for g in self._generators]
+        draws = [
+            torch.rand(shape, generator=generator, device=hidden.device)
+            if spec.dropout
+            else hidden.new_ones(shape)
+            for spec, generator in zip(self.specs, self._draws(hidden.device), strict=True)
+        ]
         rates = self.rates[:, None, None]
         return hidden * (torch.stack(draws) >= rates) / (1 - rates)
+
+    def _draws(self, device: torch.device) -> list[torch.Generator]:
+        """A generator for each head, on the device."""
+        if not self._generators or self._generators[0].device != device:
+            self._generators = [
+                torch.Generator(device).manual_seed(spec.seed ^ _DROPOUT_STREAM) for spec in self.specs
+            ]
+        return self._generators
 
 
 def column_slices(stream: Layers, layers: Layers) -> list[slice]:

@@ -14,21 +14,29 @@ from torch.nn import functional as F
 _TINY = 1e-12
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, class_weights: Tensor) -> Tensor:
+def cross_entropy(
+    logits: Tensor, targets: Tensor, weights: Tensor, class_weights: Tensor, smoothing: Tensor | None = None
+) -> Tensor:
     """Weighted mean of the cross entropy, as ``torch.nn.functional.cross_entropy(weight=...)`` defines it.
 
     Args:
         logits: (heads, batch, classes).
-        targets: (batch,) int64 class numbers.
+        targets: (batch,) or (heads, batch) int64 class numbers.
         weights: (heads, batch) row weights, at least 0.
         class_weights: (heads, classes).
+        smoothing: (heads,) share of a label given to all classes; None: 0.
 
     Returns:
         (heads,), in nats.
     """
     valid = targets.clamp(min=0).expand(len(logits), -1)  # (heads, batch)
-    per_row = -F.log_softmax(logits, dim=-1).gather(-1, valid.unsqueeze(-1)).squeeze(-1)
-    return weighted_mean(per_row, weights * class_weights.gather(1, valid))
+    surprise = -F.log_softmax(logits, dim=-1)
+    per_row = surprise.gather(-1, valid.unsqueeze(-1)).squeeze(-1)
+    own = weights * class_weights.gather(1, valid)
+    if smoothing is None:
+        return weighted_mean(per_row, own)
+    spread = (surprise * class_weights[:, None]).mean(-1)  # (heads, batch)
+    return (1 - smoothing) * weighted_mean(per_row, own) + smoothing * _shared(spread, weights, own)
 
 
 def l1(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -74,6 +82,12 @@ def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """(heads, batch) -> (heads,): sum(weights * values) / sum(weights), 0 where the weights are all 0."""
     kept = torch.where(weights > 0, values, torch.zeros_like(values))
     return (kept * weights).sum(1) / weights.sum(1).clamp(min=_TINY)
+
+
+def _shared(values: Tensor, weights: Tensor, total: Tensor) -> Tensor:
+    """sum(weights * values) / sum(total), 0 where the weights are all 0."""
+    kept = torch.where(weights > 0, values, torch.zeros_like(values))
+    return (kept * weights).sum(1) / total.sum(1).clamp(min=_TINY)
 
 
 def inverse_frequency(counts: Tensor) -> Tensor:

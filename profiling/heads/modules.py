@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from profiling.errors import BundleError
+from profiling.heads.layer_mix import LayerMix
+from profiling.heads.levels import Levels
 from profiling.heads.scaler import Scaler
 from profiling.heads.spec import HeadSpec
 
@@ -32,11 +34,13 @@ class Affine(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(batch, in) -> (batch, out)."""
-        return F.linear(values, self.weight, self.bias)
+        if len(self.bias) == len(self.weight):
+            return F.linear(values, self.weight, self.bias)
+        return F.linear(values, self.weight) + self.bias  # one score, an offset for each edge
 
 
 class Head(nn.Module):
-    """Linear or MLP head with its own scaler; for regression also the scaler of its target.
+    """A head with its own scaler; for regression also the scaler, or the levels, of its target.
 
     Args:
         spec: what it is. The weights are drawn from ``spec.seed``, the scalers are not fitted.
@@ -49,12 +53,15 @@ class Head(nn.Module):
         self.spec = spec
         self.scaler = Scaler.identity(spec.dim)
         self.target = Scaler.identity(1) if spec.kind == "regression" else None
+        self.levels = Levels(torch.zeros(()), torch.ones(()), spec.bins) if spec.bins else None
+        self.mix = LayerMix([spec]) if spec.architecture == "layer_mix" else None
         self.maps = nn.ModuleList(Affine(weight, bias) for weight, bias in initial_maps(spec))
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, dim) -> (batch, outputs): logits, or the standardised target."""
         first, *rest = self.maps
-        hidden: Tensor = first(self.scaler(features))
+        seen = self.scaler(features)
+        hidden: Tensor = first(seen if self.mix is None else torch.relu(self.mix(seen)[0]))
         for affine in rest:
             hidden = affine(torch.relu(hidden))
         return hidden
@@ -83,6 +90,8 @@ class Head(nn.Module):
         outputs = self(features.to(self.scaler.mean))
         if self.target is None:
             return torch.softmax(outputs, dim=-1)
+        if self.levels is not None:
+            return self.levels.answers(outputs, self.spec.loss)
         return self.target.inverse(outputs).squeeze(-1)
 
 
@@ -97,10 +106,19 @@ def initial_maps(spec: HeadSpec) -> list[tuple[Tensor, Tensor]]:
         return (torch.rand(*shape, generator=generator) * 2 - 1) * bound
 
     maps = []
-    for size_in, size_out in zip(spec.widths[:-1], spec.widths[1:], strict=True):
+    for level, (size_in, size_out) in enumerate(zip(spec.widths[:-1], spec.widths[1:], strict=True)):
         bound = 1 / math.sqrt(size_in)
-        maps.append((draw(size_out, size_in, bound=bound), draw(size_out, bound=bound)))
+        scores = 1 if spec.loss == "ordinal" and level == len(spec.widths) - 2 else size_out
+        maps.append((draw(scores, size_in, bound=bound), draw(size_out, bound=bound)))
     return maps
+
+
+def layer_weights(head: Head) -> dict[str, float]:
+    """Layer -> its weight in a layer-mix, summing to 1; empty for other heads."""
+    if head.mix is None:
+        return {}
+    shares = torch.softmax(head.mix.logits.detach()[0], dim=0).tolist()
+    return dict(zip((label for label, _ in head.spec.layers), shares, strict=True))
 
 
 def build_head(spec: HeadSpec, state: Mapping[str, Tensor]) -> Head:

@@ -15,13 +15,16 @@ Layers = tuple[tuple[str, int], ...]  # (label, dim) in the order of the columns
 #: Which losses a kind of target can be trained with; the first is what ``head.loss=auto`` means.
 LOSSES: Mapping[str, tuple[str, ...]] = {
     "classification": ("cross_entropy",),
-    "regression": ("l1", "l2", "ccc"),
+    "regression": ("l1", "l2", "ccc", "distribution", "ordinal"),
 }
 #: What ``head=probe`` minimises beside its penalty: logistic regression and ridge.
 PROBE_LOSSES: Mapping[str, str] = {"classification": "cross_entropy", "regression": "l2"}
-ARCHITECTURES = ("linear", "mlp")
+ARCHITECTURES = ("linear", "mlp", "layer_mix")
+BALANCES = ("none", "speaker", "corpus")
 _SEQUENCES = ("labels", "hidden", "penalties")
-_LATER = frozenset({"penalties"})  # fields a bundle of format 1 may lack
+_LATER = frozenset(
+    {"penalties", "project", "bins", "label_smoothing", "mixup", "noise", "balance"}
+)  # fields a bundle of format 1 may lack
 _HASH_DIGITS = 10  # 40 bits: one chance in a million of two equal names among 1,500 heads
 
 
@@ -30,12 +33,12 @@ class HeadSpec:
     """One head, as data.
 
     Attributes:
-        architecture: ``linear`` or ``mlp``.
+        architecture: ``linear``, ``mlp`` or ``layer_mix``.
         layers: (label, dim) of the features it sees, in the order of its columns.
         labels: the classes, in the order of the outputs; empty for regression (years).
         hidden: widths of the hidden layers; empty for ``linear``.
         dropout: share of hidden units dropped in training, [0, 1).
-        loss: ``cross_entropy``, ``l1`` or ``ccc``.
+        loss: ``cross_entropy``, ``l1``, ``l2``, ``ccc``, ``distribution`` or ``ordinal``.
         class_weights: inverse frequency in the head's train rows; classification only.
         lr: AdamW learning rate.
         weight_decay: AdamW decoupled weight decay.
@@ -44,6 +47,12 @@ class HeadSpec:
         fold: row of the fold masks this head is trained and validated on.
         penalties: of a probe: an L2 path solved exactly, the penalty chosen on validation rows; empty for a head
             trained by gradient steps.
+        project: ``layer_mix``: width every layer is projected to; 0 otherwise.
+        bins: ``distribution`` and ``ordinal``: levels between the smallest and the largest train target; 0 otherwise.
+        label_smoothing: share of a label given to all classes, [0, 1).
+        mixup: both parameters of the beta distribution that mixes two rows (Zhang et al., ICLR 2018); 0: none.
+        noise: standard deviation of noise on the standardised features in training.
+        balance: ``speaker`` or ``corpus``: each weighs the same in the loss; ``none``.
     """
 
     architecture: str
@@ -59,6 +68,12 @@ class HeadSpec:
     seed: int = 0
     fold: int = 0
     penalties: tuple[float, ...] = ()
+    project: int = 0
+    bins: int = 0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    noise: float = 0.0
+    balance: str = "none"
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -80,8 +95,20 @@ class HeadSpec:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """(dim, *hidden, outputs): the sizes between its affine maps."""
-        return (self.dim, *self.hidden, len(self.labels) or 1)
+        """(dim, *hidden, outputs): the sizes between its affine maps; a layer-mix starts with its projection."""
+        return (self.project or self.dim, *self.hidden, self.outputs)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers it gives for a row: one a class, one a bin, one an inner edge, or one."""
+        if self.loss == "ordinal":
+            return self.bins - 1
+        return len(self.labels) or self.bins or 1
+
+    @property
+    def augmented(self) -> bool:
+        """Whether it sees other features in training than other heads do."""
+        return bool(self.mixup or self.noise)
 
     @property
     def name(self) -> str:
@@ -124,6 +151,10 @@ class HeadSpec:
             raise ConfigError(f"head: one class only ({self.labels[0]}); a classifier needs at least two")
         if self.architecture == "linear" and self.hidden:
             raise ConfigError(f"head.hidden={list(self.hidden)}: a linear head has none; use head=mlp")
+        if (self.architecture == "layer_mix") != (self.project > 0):
+            raise ConfigError(
+                f"head.project={self.project}: a layer_mix projects to at least 1, other heads do not"
+            )
         if self.architecture == "linear" and self.dropout:
             raise ConfigError(f"head.dropout={self.dropout}: a linear head has no hidden units; use head=mlp")
         if self.architecture == "mlp" and not self.hidden:
@@ -133,6 +164,15 @@ class HeadSpec:
         valid = LOSSES[self.kind]
         if self.loss not in valid:
             raise ConfigError(f"head.loss={self.loss} for {self.kind}: {did_you_mean(self.loss, valid)}")
+        levels = self.loss in ("distribution", "ordinal")
+        if levels and self.bins < 2:
+            raise ConfigError(f"head.bins={self.bins}: head.loss={self.loss} needs at least 2")
+        if self.bins and not levels:
+            raise ConfigError(f"head.bins={self.bins}: only head.loss=distribution and ordinal have bins")
+        if self.label_smoothing and not self.labels:
+            raise ConfigError(f"head.label_smoothing={self.label_smoothing}: only classes can be smoothed")
+        if self.balance not in BALANCES:
+            raise ConfigError(f"head.balance={self.balance}: {did_you_mean(self.balance, BALANCES)}")
 
 
 def head_spec(
@@ -152,19 +192,26 @@ def head_spec(
     kind = "classification" if labels else "regression"
     if config.name == "probe":
         return _probe_spec(config, kind, layers, labels, fold)
+    loss = LOSSES[kind][0] if config.loss == "auto" else config.loss
     return HeadSpec(
         architecture=config.name,
         layers=tuple((label, int(dim)) for label, dim in layers),
         labels=tuple(labels),
         hidden=tuple(config.hidden),
         dropout=config.dropout,
-        loss=LOSSES[kind][0] if config.loss == "auto" else config.loss,
+        loss=loss,
         class_weights=config.class_weights and kind == "classification",
         lr=config.lr,
         weight_decay=config.weight_decay,
         clip_norm=config.clip_norm,
         seed=config.seed,
         fold=fold,
+        project=config.project if config.name == "layer_mix" else 0,
+        bins=config.bins if loss in ("distribution", "ordinal") else 0,
+        label_smoothing=config.label_smoothing,
+        mixup=config.mixup,
+        noise=config.noise,
+        balance=config.balance,
     )
 
 
@@ -174,6 +221,15 @@ def _probe_spec(
     """An ordinary linear head that is solved instead of trained; the settings of gradient steps say nothing."""
     if config.loss not in ("auto", PROBE_LOSSES[kind]):
         raise ConfigError(f"head.loss={config.loss}: a probe of this task has head.loss={PROBE_LOSSES[kind]}")
+    for name in ("dropout", "label_smoothing", "mixup", "noise"):
+        if getattr(config, name):
+            raise ConfigError(
+                f"head.{name}={getattr(config, name)}: a probe is solved, not trained; leave it out"
+            )
+    if config.balance != "none" and kind == "regression":
+        raise ConfigError(
+            f"head.balance={config.balance}: a probe of numbers is plain ridge; use head=linear"
+        )
     if not config.penalties:
         raise ConfigError("head.penalties=[]: name at least one penalty above 0")
     return HeadSpec(
@@ -185,4 +241,5 @@ def _probe_spec(
         seed=config.seed,
         fold=fold,
         penalties=tuple(config.penalties),
+        balance=config.balance,
     )

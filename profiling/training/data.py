@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +26,13 @@ class Batch(NamedTuple):
         features: (batch, dim) float32.
         targets: (batch,) class numbers (int64) or years (float32).
         folds: (folds, batch) bool, which folds train (or validate) on a row.
+        rows: (batch,) int64 positions of the rows.
     """
 
     features: Tensor
     targets: Tensor
     folds: Tensor
+    rows: Tensor
 
 
 class Batches:
@@ -74,6 +76,7 @@ class BankData(pl.LightningDataModule):
         train: (folds, rows) bool.
         val: (folds, rows) bool.
         config: ``data.*``.
+        groups: ``speaker`` and ``corpus`` -> (rows,) number of each row's, for heads that balance them.
 
     Raises:
         SplitError: a fold without train or validation rows, or with a row in both.
@@ -81,9 +84,16 @@ class BankData(pl.LightningDataModule):
     """
 
     def __init__(
-        self, source: Source, targets: NDArray[Any], train: Mask, val: Mask, config: DataConfig
+        self,
+        source: Source,
+        targets: NDArray[Any],
+        train: Mask,
+        val: Mask,
+        config: DataConfig,
+        groups: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> None:
         super().__init__()
+        self.groups = dict(groups or {})
         self.source, self.targets, self.train, self.val, self.config = source, targets, train, val, config
         _check_folds(targets, train, val)
         self.train_rows, self.val_rows = (np.flatnonzero(mask.any(0)) for mask in (train, val))
@@ -122,7 +132,7 @@ class BankData(pl.LightningDataModule):
 
     def _cut(self, rows: NDArray[np.int64], folds: Tensor) -> Batch:
         index = torch.from_numpy(rows).to(self.device)
-        return Batch(self._placed.take(rows), self._targets[index], folds[:, index])
+        return Batch(self._placed.take(rows), self._targets[index], folds[:, index], index)
 
 
 def _check_folds(targets: NDArray[Any], train: Mask, val: Mask) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -17,10 +17,11 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from profiling.config import TrainerConfig
 from profiling.errors import ConfigError
 from profiling.heads.bank import Bank
-from profiling.training.best import Best
+from profiling.training.best import SCORES, Best
 from profiling.training.data import BankData
 from profiling.training.interruption import Interruption
 from profiling.training.module import BankModule
+from profiling.training.probes import Probe, fit_probes, log_paths
 from profiling.training.progress import Progress
 from profiling.training.quiet import quiet_lightning
 
@@ -34,7 +35,8 @@ class HeadResult:
         status: ``finished`` (all epochs), ``stopped`` (patience), ``diverged`` or ``interrupted``.
         best_score: validation score of the parameters the head has now; None where it never had one.
         best_epoch: the epoch they are from, from 1; None where there was no score.
-        epochs: epochs with a validation score in which it was trained.
+        epochs: epochs with a validation score in which it was trained; 0 for a probe.
+        penalty: a probe's, chosen on validation rows; None for other heads.
     """
 
     name: str
@@ -42,6 +44,7 @@ class HeadResult:
     best_score: float | None
     best_epoch: int | None
     epochs: int
+    penalty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,12 @@ def fit_bank(
     """
     started = time.monotonic()
     device = training_device(config.device)
-    bank.fit_statistics(data.source, data.targets, data.train)
+    bank.fit_statistics(data.source, data.targets, data.train, data.groups)
+    probes = fit_probes(bank, data)
+    if probes:
+        log_paths(list(probes.values()), SCORES[bank.kind][0], logs)
+    if not bank.active.any():  # nothing is left for gradient steps
+        return _solved(bank.eval(), probes, time.monotonic() - started)
     bar = config.progress and (force_progress or sys.stderr.isatty())
     progress = Progress(config.max_epochs) if bar else None
     module = BankModule(bank, config.patience)
@@ -104,7 +112,9 @@ def fit_bank(
     module.best.restore()
     bank.cpu().eval()
     seconds = time.monotonic() - started
-    return fit_result(module.best, trainer.current_epoch, interruption.requested, seconds)
+    result = fit_result(module.best, trainer.current_epoch, interruption.requested, seconds)
+    heads = [_probe_result(probes[i]) if i in probes else head for i, head in enumerate(result.heads)]
+    return replace(result, heads=tuple(heads))
 
 
 def build_trainer(
@@ -165,6 +175,15 @@ def fit_result(best: Best, epochs: int, interrupted: bool, seconds: float) -> Fi
         )
     status = "interrupted" if interrupted else "finished"
     return FitResult(status, best.name, epochs, seconds, tuple(heads))
+
+
+def _solved(bank: Bank, probes: Mapping[int, Probe], seconds: float) -> FitResult:
+    heads = tuple(_probe_result(probes[index]) for index in range(len(bank.specs)))
+    return FitResult("finished", SCORES[bank.kind][0], 0, seconds, heads)
+
+
+def _probe_result(probe: Probe) -> HeadResult:
+    return HeadResult(probe.name, "finished", probe.score, None, 0, probe.penalty)
 
 
 @contextmanager

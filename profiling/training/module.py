@@ -57,7 +57,7 @@ class BankModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The sum over heads: a mean would rescale every learning rate."""
-        weights = batch.folds[self.bank.folds].float()  # (heads, batch)
+        weights = batch.folds[self.bank.folds] * self.bank.balance.weights(batch.rows)  # (heads, batch)
         losses = self.bank.losses(batch.features, batch.targets, weights)
         self._loss_sum += losses.detach()
         self._steps += self.bank.update

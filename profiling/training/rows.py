@@ -50,6 +50,13 @@ class TaskRows:
         values: NDArray[Any] = self.table[column].to_numpy()
         return values
 
+    @property
+    def groups(self) -> dict[str, NDArray[np.int64]]:
+        """(rows,) numbers of each row's ``speaker`` and ``corpus``; a row without a speaker is one of its own."""
+        speakers = self.table["speaker_id"].fillna(self.table["utt_id"])
+        columns = {"speaker": speakers, "corpus": self.table["corpus"]}
+        return {name: pd.factorize(column)[0].astype(np.int64) for name, column in columns.items()}
+
 
 @dataclass(frozen=True)
 class RunRows:

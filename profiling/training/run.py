@@ -217,7 +217,8 @@ def bank_data(config: RunConfig, stream: Stream) -> BankData:
     """Features, targets and fold masks of a bank over the stream."""
     masks = {part: np.stack([fold.parts()[part] for fold in stream.folds]) for part in ("train", "val")}
     train = stream.train
-    return BankData(train.view, _targets(train, stream.labels), masks["train"], masks["val"], config.data)
+    targets = _targets(train, stream.labels)
+    return BankData(train.view, targets, masks["train"], masks["val"], config.data, train.groups)
 
 
 def _targets(train: TaskRows, labels: list[str]) -> NDArray[Any]:

@@ -21,12 +21,14 @@ from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
 from profiling.heads.modules import build_head
 from profiling.provenance import atomic_write, read_json, write_json
+from profiling.training.baselines import baseline_predictions
 from profiling.training.describe import describe_backbone, describe_data, provenance
 from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
 from profiling.training.rows import RunRows, TaskRows, training_rows
 
 LEDGER = "heldout_scored.json"
+BASELINES = "baselines"  # folder of their predictions
 _PART_NAMES = {"val": "validation", "test": "test"}
 
 
@@ -56,6 +58,7 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     heldout = heldout_predictions(final, rows.heldout)
     scores = _scores(run, final, own, heldout)
     count_scored(folder / LEDGER, {}, rows.heldout, scores)
+    _add_baselines(run, final, rows, scores)
     result = _result(run, final, rows, scores, candidates)
     write_predictions(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
@@ -130,6 +133,22 @@ def _part_score(table: pd.DataFrame, labels: list[str], answers: list[Any]) -> d
     """Pooled over the folds, and each fold by itself where there are several."""
     score, folds = score_part(table, labels, answers), fold_scores(table, labels)
     return score if folds is None else {**score, "folds": folds}
+
+
+def _add_baselines(run: Run, final: Bundle, rows: RunRows, scores: Scores) -> None:
+    """Scores the baselines on the rows the heads were scored on; their answers are kept in ``baselines/``."""
+    labels = list(final.spec.head.labels)
+    answers = train_answers(run, labels)
+    found: dict[str, Any] = {}
+    for name, tables in baseline_predictions(run, rows, final.spec.head).items():
+        own = {part: table for part, table in tables.items() if part not in rows.heldout}
+        found[name] = {part: score_part(table, labels, answers) for part, table in own.items()}
+        found[name]["heldout"] = {
+            corpus: score_corpus(tables[corpus], labels, answers) for corpus in rows.heldout
+        }
+        every = pd.concat(tables.values(), ignore_index=True)
+        write_parquet(run.folder / BASELINES / f"{name}.parquet", every)
+    scores["baselines"] = cast(dict[str, Scores], found)
 
 
 def train_answers(run: Run, labels: list[str]) -> list[Any]:

@@ -1,0 +1,170 @@
+"""Our probe path against scikit-learn's LogisticRegression: same rows, same folds, same penalties, same tolerance.
+
+    python benchmarks/probe_path.py --features /data/features --manifest ../shared/speech/speechocean762/manifest.csv
+
+The training split of speechocean762, gender, ``gfe_1|pool|embedding`` of native_mini (2,500 x 5,312), five folds of
+speakers. scikit-learn fits one penalty after the other on the standardised rows of a fold; ``--every`` measures each
+k-th of its penalties and counts it k times, since the whole grid takes it most of an hour. Both with ``--threads``
+threads, both warm (the first fold is run once before).
+
+Extract the features first, with ``profiling extract corpus.train=[csv:MANIFEST] backbone=native_mini``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import recall_score
+from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
+
+from profiling.heads.coordinates import Coordinates
+from profiling.heads.linear import LinearPath, logistic_path
+from profiling.training.hydra_app import compose_config
+from profiling.training.rows import load_rows, training_rows
+
+TOLERANCE = 1e-4  # scikit-learn's default, of the largest entry of the gradient; ours of its norm
+MOST_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Standardised rows of a fold."""
+
+    train: NDArray[np.float32]
+    val: NDArray[np.float32]
+    train_classes: NDArray[np.int64]
+    val_classes: NDArray[np.int64]
+
+
+def folds_of(manifest: str, features: str, count: int) -> list[Fold]:
+    """The training split, by speaker."""
+    config = compose_config(
+        [
+            f"corpus.train=[csv:{manifest}]",
+            "backbone=native_mini",
+            "task=gender",
+            f"paths.features={features}",
+        ]
+    )
+    rows = training_rows(load_rows(config, lambda line: None))
+    official = (rows.table["split"] == "train").to_numpy()
+    table, values = rows.table[official], rows.view.take(np.flatnonzero(official))
+    classes = (table["label"] == "male").to_numpy().astype(np.int64)
+    parts = GroupKFold(count).split(values, classes, table["speaker_id"])
+    return [_standardised(values, classes, train, val) for train, val in parts]
+
+
+def _standardised(
+    values: NDArray[np.float32], classes: NDArray[np.int64], train: NDArray[np.int64], val: NDArray[np.int64]
+) -> Fold:
+    exact = values[train].astype(np.float64)
+    mean, scale = exact.mean(0), exact.std(0)
+    scale[scale == 0] = 1
+    first, second = (((values[part] - mean) / scale).astype(np.float32) for part in (train, val))
+    return Fold(first, second, classes[train], classes[val])
+
+
+def ours(fold: Fold, penalties: list[float]) -> tuple[float, LinearPath]:
+    """Seconds and the path."""
+    started = time.perf_counter()
+    space = Coordinates(torch.from_numpy(fold.train))
+    weights = torch.ones(len(fold.train))
+    path = logistic_path(space, torch.from_numpy(fold.train_classes), 2, weights, penalties, TOLERANCE)
+    return time.perf_counter() - started, path
+
+
+def theirs(fold: Fold, penalty: float) -> tuple[float, LogisticRegression]:
+    """Seconds and the model."""
+    started = time.perf_counter()
+    model = LogisticRegression(C=1 / penalty, tol=TOLERANCE, max_iter=MOST_STEPS)
+    model.fit(fold.train, fold.train_classes)
+    return time.perf_counter() - started, model
+
+
+def compare(fold: Fold, penalties: list[float], every: int) -> dict[str, Any]:
+    """One fold: seconds of both, and the differences at the penalties scikit-learn was asked for."""
+    seconds, path = ours(fold, penalties)
+    found: dict[str, Any] = {"ours_s": seconds, "theirs_s": 0.0, "objective": [], "uar": []}
+    outputs = path.outputs(torch.from_numpy(fold.val))
+    for index in range(0, len(penalties), every):
+        asked = len(penalties[index : index + every])
+        spent, model = theirs(fold, penalties[index])
+        found["theirs_s"] += spent * asked
+        reference = objective(fold, model, penalties[index])
+        found["objective"].append(float(path.objective[index]) / reference - 1)
+        answers = outputs[index].argmax(1).numpy()
+        found["uar"].append(uar(fold, answers) - uar(fold, model.predict(fold.val)))
+    return found
+
+
+def objective(fold: Fold, model: LogisticRegression, penalty: float) -> float:
+    """What both minimise, in float64."""
+    scores = fold.train.astype(np.float64) @ model.coef_[0].astype(np.float64) + model.intercept_[0]
+    losses = np.logaddexp(0, scores) - fold.train_classes * scores
+    return float(losses.sum() + penalty / 2 * (model.coef_.astype(np.float64) ** 2).sum())
+
+
+def uar(fold: Fold, answers: NDArray[np.int64]) -> float:
+    """In per cent."""
+    return 100 * float(recall_score(fold.val_classes, answers, average="macro"))
+
+
+def main() -> None:
+    """Measures and prints JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--manifest", required=True)
+    parser.add_argument("--features", required=True, help="paths.features with the extracted features")
+    parser.add_argument("--penalties", type=int, default=20)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--measured", type=int, default=5, help="folds that are measured")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    penalties = np.logspace(0, 6, asked.penalties).tolist()
+    folds = folds_of(asked.manifest, asked.features, asked.folds)
+    with threadpool_limits(asked.threads):
+        ours(folds[0], penalties)
+        theirs(folds[0], penalties[-1])
+        found = [compare(fold, penalties, asked.every) for fold in folds[: asked.measured]]
+    result = summary(found, folds[0], asked)
+    print(json.dumps(result, indent=2))
+    if asked.out:
+        asked.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def summary(found: list[dict[str, Any]], fold: Fold, asked: argparse.Namespace) -> dict[str, Any]:
+    """Times, their ratio, and the largest differences."""
+    objectives = [value for one in found for value in one["objective"]]
+    recalls = [value for one in found for value in one["uar"]]
+    ours_s, theirs_s = (sum(one[key] for one in found) for key in ("ours_s", "theirs_s"))
+    return {
+        "train_rows_of_a_fold": list(fold.train.shape),
+        "penalties": asked.penalties,
+        "folds": len(found),
+        "scikit_learn_measured_every": asked.every,
+        "threads": asked.threads,
+        "ours_s": round(ours_s, 2),
+        "scikit_learn_s": round(theirs_s, 2),
+        "ratio": round(theirs_s / ours_s, 1),
+        "objective_largest_excess_over_scikit_learn": max(objectives),
+        "objective_largest_gain_over_scikit_learn": -min(objectives),
+        "uar_largest_difference_points": round(max(map(abs, recalls)), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

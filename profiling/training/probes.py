@@ -1,0 +1,183 @@
+"""The probes of a bank: linear heads that are solved over a path of penalties, the best one on validation kept.
+
+Nothing is drawn and nothing is tuned. Folds share the read, subsets of layers share the Gram matrices of their
+layers, and all penalties of a head share one batch of the solver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning.loggers import Logger
+from torch import Tensor
+
+from profiling.errors import ConfigError
+from profiling.heads.bank import Bank
+from profiling.heads.coordinates import Coordinates, gram_matrix
+from profiling.heads.group import Group, column_slices
+from profiling.heads.linear import LinearPath, logistic_path, ridge_path
+from profiling.heads.spec import HeadSpec
+from profiling.training.best import SCORES
+from profiling.training.data import BankData
+from profiling.training.module import head_mae, head_uar
+from profiling.training.placement import available_memory_bytes
+
+_COPIES = 4  # of a fold's rows, in float32, held at a time: raw, standardised, and a float64 design
+_SHARE = 0.8  # of the available memory
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A solved head.
+
+    Attributes:
+        index: of the head in the bank.
+        name: the head's name.
+        chosen: which of the penalties has the best validation score; the stronger one of equals.
+        penalties: as asked.
+        scores: validation score of each, UAR or MAE.
+        path: the models.
+    """
+
+    index: int
+    name: str
+    chosen: int
+    penalties: tuple[float, ...]
+    scores: tuple[float, ...]
+    path: LinearPath
+
+    @property
+    def score(self) -> float:
+        """Validation score of the chosen penalty."""
+        return self.scores[self.chosen]
+
+    @property
+    def penalty(self) -> float:
+        """The chosen penalty."""
+        return self.penalties[self.chosen]
+
+
+class FoldRows:
+    """Train and validation rows of one fold, and the Gram matrices of its layers.
+
+    Args:
+        data: features, targets and folds.
+        fold: which.
+
+    Raises:
+        ConfigError: they do not fit into memory.
+    """
+
+    def __init__(self, data: BankData, fold: int) -> None:
+        self.train_rows, self.val_rows = np.flatnonzero(data.train[fold]), np.flatnonzero(data.val[fold])
+        count = len(self.train_rows) + len(self.val_rows)
+        dim = np.asarray(data.source.take(self.train_rows[:1])).shape[1]
+        needed, free = 4 * _COPIES * count * dim, available_memory_bytes()
+        if needed > _SHARE * free:
+            raise ConfigError(
+                f"head=probe needs {needed / 2**30:.1f} GiB for {count} rows of {dim} dims, {free / 2**30:.1f} are "
+                "free; name fewer layers, or train head=linear, which reads from disk"
+            )
+        self.train, self.val = (
+            torch.as_tensor(data.source.take(rows)) for rows in (self.train_rows, self.val_rows)
+        )
+        self._grams: dict[str, Tensor] = {}
+
+    def gram(self, group: Group, rows: Tensor) -> Tensor | None:
+        """Σ of the layers' Gram matrices over standardised train rows; None where columns are fewer."""
+        if len(rows) >= rows.shape[1]:
+            return None
+        layers = group.specs[0].layers
+        for layer in layers:
+            if layer[0] not in self._grams:
+                (columns,) = column_slices(layers, (layer,))
+                self._grams[layer[0]] = gram_matrix(rows[:, columns])
+        return torch.stack([self._grams[label] for label, _ in layers]).sum(0)
+
+
+def fit_probes(bank: Bank, data: BankData) -> dict[int, Probe]:
+    """Solves the bank's probes, puts the best model of each into the bank and freezes it.
+
+    Args:
+        bank: with its statistics fitted, on the CPU.
+        data: features, targets and folds.
+
+    Returns:
+        Head number -> probe; empty if the bank has none.
+
+    Raises:
+        ConfigError: the rows of a fold do not fit into memory.
+    """
+    found: dict[int, Probe] = {}
+    wanted = [group for group in bank.groups() if group.specs[0].penalties]
+    for fold in sorted({group.specs[0].fold for group in wanted}):
+        rows = FoldRows(data, fold)
+        for group in wanted:
+            if group.specs[0].fold == fold:
+                found |= {probe.index: probe for probe in _fit_group(bank, group, rows, data)}
+    frozen = torch.zeros(len(bank.specs), dtype=torch.bool)
+    frozen[list(found)] = True
+    bank.freeze(frozen.to(bank.active.device))
+    bank.skip_frozen_groups()
+    return found
+
+
+def log_paths(probes: Sequence[Probe], score: str, logs: Sequence[Logger]) -> None:
+    """Penalties and validation scores as curves: step k is the k-th penalty."""
+    for probe in probes:
+        for step, (penalty, value) in enumerate(zip(probe.penalties, probe.scores, strict=True)):
+            for logger in logs:
+                values = {f"penalty/{probe.name}": penalty, f"val_{score}/{probe.name}": value}
+                logger.log_metrics(values, step=step)
+    for logger in logs:
+        logger.save()
+
+
+def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iterator[Probe]:
+    train, val = (group.scaler(group.own(part)) for part in (rows.train, rows.val))
+    space = Coordinates(train, rows.gram(group, train))
+    for position, (index, spec) in enumerate(zip(group.members.tolist(), group.specs, strict=True)):
+        path = _path(bank, index, space, rows.train_rows, data.targets[rows.train_rows])
+        scores = scores_of(bank, index, path.outputs(val), data.targets[rows.val_rows])
+        chosen = choose(spec, scores, spec.penalties)
+        with torch.no_grad():
+            group.weights[0][position] = path.weight[chosen]
+            group.biases[0][position] = path.bias[chosen]
+        yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()), path)
+
+
+def _path(
+    bank: Bank, index: int, space: Coordinates, rows: NDArray[np.int64], targets: NDArray[np.generic]
+) -> LinearPath:
+    spec, objective = bank.specs[index], bank.objective
+    if spec.labels:
+        classes = torch.from_numpy(targets).long()
+        weights = objective.class_weights[index].cpu()[classes]
+        weights = weights * bank.balance.weights(torch.from_numpy(rows))[index]
+        return logistic_path(space, classes, len(spec.labels), weights, spec.penalties)
+    years = torch.from_numpy(targets).double()
+    standardised = (years - objective.target_mean[index].cpu()) / objective.target_scale[index].cpu()
+    return ridge_path(space, standardised, spec.penalties)
+
+
+def scores_of(bank: Bank, index: int, outputs: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
+    """(models,) validation score of (models, n, outputs)."""
+    masks = np.ones(outputs.shape[:2], dtype=np.bool_)
+    classes = len(bank.specs[index].labels)
+    if classes:
+        return head_uar(outputs.argmax(2).numpy(), targets.astype(np.int64), masks, classes)
+    scale, mean = bank.objective.target_scale[index].cpu(), bank.objective.target_mean[index].cpu()
+    years = outputs[:, :, 0] * scale + mean
+    return head_mae(years.numpy(), targets.astype(np.float32), masks)
+
+
+def choose(spec: HeadSpec, scores: NDArray[np.float64], penalties: Sequence[float]) -> int:
+    """The penalty with the best validation score; of equals the strongest, the simplest model."""
+    _, larger = SCORES[spec.kind]
+    goodness = scores if larger else -scores
+    best = np.flatnonzero(goodness == goodness.max()).tolist()
+    return int(max(best, key=lambda position: penalties[position]))

@@ -1,0 +1,102 @@
+"""Probes in a bank: solved on train rows, chosen on validation rows, ordinary linear heads afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import balanced_accuracy_score, mean_absolute_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from profiling.config import DataConfig, TrainerConfig
+from profiling.errors import ConfigError
+from profiling.heads.bank import Bank, head_of, head_state
+from profiling.heads.scaler import Matrix
+from profiling.heads.spec import HeadSpec
+from profiling.training import probes
+from profiling.training.data import BankData
+from profiling.training.fit import FitResult, fit_bank, loggers
+
+ROWS = 160
+STREAM = (("pool", 90), ("embedding", 30))
+RNG = np.random.default_rng(5)
+FEATURES = (RNG.normal(size=(ROWS, 120)) * RNG.uniform(0.1, 30, 120) + 7).astype(np.float32)
+Z = (FEATURES - FEATURES.mean(0)) / FEATURES.std(0)
+CLASSES = ((Z[:, 0] + Z[:, 100] + 0.4 * RNG.normal(size=ROWS)) > 0).astype(np.int64) + (Z[:, 1] > 1)
+YEARS = (40 + 6 * Z[:, 0] + 3 * RNG.normal(size=ROWS)).astype(np.float32)
+VAL = np.stack([np.arange(ROWS) % 4 == fold for fold in range(2)])
+PENALTIES = (0.1, 3.0, 30.0, 3000.0)
+EMOTION = HeadSpec("linear", STREAM, labels=("a", "b", "c"), penalties=PENALTIES)
+AGE = HeadSpec("linear", STREAM, loss="l2", class_weights=False, penalties=PENALTIES)
+QUIET = TrainerConfig(max_epochs=4, device="cpu", progress=False, tensorboard=False)
+
+
+def fit(specs: list[HeadSpec], folder: Path) -> tuple[Bank, FitResult]:
+    targets = CLASSES if specs[0].labels else YEARS
+    bank = Bank(specs, STREAM)
+    data = BankData(Matrix(FEATURES), targets, ~VAL, VAL, DataConfig(batch_size=32))
+    return bank, fit_bank(bank, data, QUIET, loggers(QUIET, folder))
+
+
+@pytest.mark.parametrize("fold", [0, 1])
+def test_the_penalty_is_the_best_on_validation_and_the_model_scikit_learns(fold: int, tmp_path: Path) -> None:
+    bank, result = fit([replace(EMOTION, fold=fold)], tmp_path)
+    train, val = ~VAL[fold], VAL[fold]
+    scores = {}
+    for penalty in PENALTIES:
+        model = LogisticRegression(C=1 / penalty, class_weight="balanced", tol=1e-8, max_iter=9999)
+        pipeline = make_pipeline(StandardScaler(), model).fit(FEATURES[train], CLASSES[train])
+        scores[penalty] = balanced_accuracy_score(CLASSES[val], pipeline.predict(FEATURES[val]))
+    head = result.heads[0]
+    assert head.penalty == max(scores, key=lambda penalty: (scores[penalty], penalty))
+    assert head.best_score == pytest.approx(max(scores.values()))
+    assert (head.status, head.epochs, result.epochs) == ("finished", 0, 0)
+    answers = head_of(bank, 0).predict(FEATURES[val]).argmax(1)
+    assert head.best_score == pytest.approx(balanced_accuracy_score(CLASSES[val], answers))
+
+
+def test_years_are_ridge_regression(tmp_path: Path) -> None:
+    bank, result = fit([AGE], tmp_path)
+    train, val = ~VAL[0], VAL[0]
+    errors = {}
+    for penalty in PENALTIES:
+        model = make_pipeline(StandardScaler(), Ridge(alpha=penalty)).fit(FEATURES[train], YEARS[train])
+        errors[penalty] = mean_absolute_error(YEARS[val], model.predict(FEATURES[val]))
+    best = min(errors, key=lambda penalty: errors[penalty])
+    assert result.heads[0].penalty == best
+    assert result.heads[0].best_score == pytest.approx(errors[best], rel=1e-4)
+    assert mean_absolute_error(YEARS[val], head_of(bank, 0).predict(FEATURES[val])) == pytest.approx(
+        errors[best], rel=1e-4
+    )
+
+
+def test_probes_beside_trained_heads_disturb_nobody(tmp_path: Path) -> None:
+    trained = HeadSpec("linear", STREAM, labels=("a", "b", "c"), lr=0.02)
+    layer = replace(EMOTION, layers=STREAM[1:])
+    bank, result = fit([EMOTION, trained, layer, replace(EMOTION, fold=1)], tmp_path / "all")
+    assert [head.penalty is None for head in result.heads] == [False, True, False, False]
+    for index, spec in enumerate([EMOTION, trained, layer, replace(EMOTION, fold=1)]):
+        alone, single = fit([spec], tmp_path / str(index))
+        assert single.heads[0] == result.heads[index]
+        for name, value in head_state(alone, 0).items():
+            torch.testing.assert_close(head_state(bank, index)[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_path_is_in_the_curves(tmp_path: Path) -> None:
+    _, result = fit([EMOTION], tmp_path)
+    lines = (tmp_path / "csv" / "metrics.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(PENALTIES)
+    assert f"penalty/{result.heads[0].name}" in lines[0]
+
+
+def test_rows_that_do_not_fit_into_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "available_memory_bytes", lambda: 100_000)
+    with pytest.raises(ConfigError, match="160 rows of 120 dims"):
+        fit([EMOTION], tmp_path)
