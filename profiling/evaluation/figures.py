@@ -87,6 +87,22 @@ def recall_figure(recall: dict[str, dict[str, Any]], constant: float | None, tit
     return _titled(figure, title, pad=20)
 
 
+def layer_weights_figure(weights: dict[str, float], title: str) -> Figure:
+    """What a layer-mix reads; the dashed line is an equal share."""
+    figure, axes = _canvas(6.2, 1.5 + 0.42 * len(weights))
+    rows = range(len(weights))
+    axes.barh(rows, list(weights.values()), color=BLUE, height=0.6)
+    for row, weight in zip(rows, weights.values(), strict=True):
+        axes.text(weight + 0.01, row, f"{weight:.2f}", va="center", fontsize=9)
+    axes.axvline(1 / len(weights), color=GREY, linestyle="--", linewidth=1)
+    axes.set_yticks(rows, list(weights))
+    axes.invert_yaxis()
+    axes.set_xlim(0, min(1.1, max(weights.values()) * 1.2))
+    axes.set_xlabel("weight")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _titled(figure, title)
+
+
 def scatter_figure(
     reference: Sequence[float] | NDArray[np.float64],
     predicted: Sequence[float] | NDArray[np.float64],

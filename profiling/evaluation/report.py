@@ -13,7 +13,7 @@ import pandas as pd
 
 from profiling.errors import BundleError
 from profiling.evaluation.result import Part, Result, check_result, parts
-from profiling.evaluation.sections import Block, Code, Paragraph, Picture, Section, Table, sections
+from profiling.evaluation.sections import HEAD, Block, Code, Paragraph, Picture, Section, Table, sections
 from profiling.evaluation.summary import NAMES, summary_lines, value_text
 from profiling.provenance import atomic_write
 
@@ -41,6 +41,8 @@ def write_report(folder: Path, result: Result, predictions: pd.DataFrame) -> Pat
     check_result(result)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {part.key: _draw(folder, part, result, predictions) for part in parts(result)}
+    if result["head"].get("layer_weights"):
+        pictures[HEAD] = [_draw_layers(folder, result)]
     path = folder / "report.md"
     atomic_write(path, render_markdown(sections(result, pictures)))
     return path
@@ -104,6 +106,14 @@ def _draw(folder: Path, part: Part, result: Result, predictions: pd.DataFrame) -
             folder, f"{part.key}_recall.png", recall, "recall of each label with its interval over speakers"
         ),
     ]
+
+
+def _draw_layers(folder: Path, result: Result) -> Picture:
+    from profiling.evaluation import figures
+
+    title = f"{result['task']['name']}, {result['backbone']['name']}\nweights of the layer-mix"
+    figure = figures.layer_weights_figure(result["head"]["layer_weights"], title)
+    return _saved(folder, "layer_weights.png", figure, "weight of each layer in the layer-mix")
 
 
 def _title(part: Part, result: Result) -> str:

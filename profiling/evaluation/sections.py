@@ -60,6 +60,8 @@ class Section:
     blocks: list[Block]
 
 
+#: Key of the pictures that belong to the head and to no part.
+HEAD = "head"
 #: Baseline -> what it is called beside the head.
 _BASELINES = {"linear": "baseline, linear probe", "svm": "baseline, linear SVM"}
 
@@ -74,12 +76,12 @@ def sections(result: Result, pictures: Mapping[str, list[Picture]]) -> list[Sect
         result: content of ``metrics.json``.
         pictures: part key (``result.Part.key``) -> its pictures.
     """
-    found = [_answer(result)]
+    found = [_answer(result, pictures.get(HEAD, []))]
     found += [_detail(part, pictures.get(part.key, [])) for part in parts(result)]
     return [*found, _data(result), _backbone(result), _origin(result)]
 
 
-def _answer(result: Result) -> Section:
+def _answer(result: Result, head_pictures: list[Picture]) -> Section:
     blocks: list[Block] = []
     said = remark(result)
     if said:
@@ -94,6 +96,7 @@ def _answer(result: Result) -> Section:
     blocks += [Paragraph(_sentence(part, result)) for part in parts(result)]
     blocks.append(_score_table(result))
     blocks.append(Paragraph(_reading(result)))
+    blocks += head_pictures
     return Section(f"{_capital(result['task']['name'])}: the answer", blocks)
 
 
@@ -104,10 +107,20 @@ def _trained(result: Result) -> str:
     tried = "nothing was selected"
     if result["candidates"] > 1:
         tried = f"it is the best of {result['candidates']} candidates on validation"
+    head += _penalty(result["head"])
     return (
         f"The head {head} on {', '.join(result['layers'])} of {result['backbone']['name']} was trained to "
         f"tell {task['name']}{labels} on {_amount(train)} from {corpora}; {tried}."
     )
+
+
+def _penalty(head: Mapping[str, Any]) -> str:
+    """A probe's penalty, and whether a wider path might have been better."""
+    if head.get("penalty") is None:
+        return ""
+    path = sorted(head["penalties"])
+    at_end = "; it is at the end of head.penalties, so a longer path may be better"
+    return f" (L2 penalty {head['penalty']:g}{at_end if head['penalty'] in (path[0], path[-1]) else ''})"
 
 
 def _rotated(result: Result) -> str:

@@ -54,7 +54,8 @@ def gram_matrix(rows: Tensor) -> Tensor:
 def factor(gram: Tensor) -> Tensor:
     """Lower triangular ``L`` with ``L @ L.T`` = ``gram`` but for its jitter, float64."""
     jitter = _JITTER * gram.diagonal().mean()
-    return torch.linalg.cholesky(gram + jitter * torch.eye(len(gram), dtype=gram.dtype))
+    lower: Tensor = torch.linalg.cholesky(gram + jitter * torch.eye(len(gram), dtype=gram.dtype))
+    return lower
 
 
 class Curvature:

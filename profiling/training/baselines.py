@@ -64,8 +64,8 @@ def fit_heads(name: str, run: Run, train: TaskRows, final: HeadSpec) -> dict[str
     config = HeadConfig(name="probe", class_weights=run.config["head"]["class_weights"])
     specs = [head_spec(config, final.layers, final.labels, fold) for fold in range(len(run.folds))]
     bank = Bank(specs, final.layers)
-    masks = [np.stack([run.part(fold, part) for fold in run.folds]) for part in ("train", "val")]
-    data = BankData(train.view, _targets(train, final.labels), *masks, DataConfig())
+    trained, validated = (np.stack([run.part(fold, part) for fold in run.folds]) for part in ("train", "val"))
+    data = BankData(train.view, _targets(train, final.labels), trained, validated, DataConfig())
     bank.fit_statistics(data.source, data.targets, data.train)
     _FITS[name](bank, data)
     return {fold: head_of(bank, index) for index, fold in enumerate(run.folds)}

@@ -19,7 +19,7 @@ from profiling.evaluation.folds import fold_scores
 from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
-from profiling.heads.modules import build_head
+from profiling.heads.modules import build_head, layer_weights
 from profiling.provenance import atomic_write, read_json, write_json
 from profiling.training.baselines import baseline_predictions
 from profiling.training.describe import describe_backbone, describe_data, provenance
@@ -213,7 +213,9 @@ def _result(run: Run, final: Bundle, rows: RunRows, scores: Scores, candidates: 
     environment = {**provenance(rows.store, used), "heads": run.validation["heads"]}
     decision = run.config["heldout"]["decision"]
     said = str(final.spec.train["command"])
-    return result_of(final, scores, data, said, environment, rows, decision, candidates)
+    result = result_of(final, scores, data, said, environment, rows, decision, candidates)
+    result["head"]["penalty"] = run.validation["heads"][-1]["penalty"]
+    return result
 
 
 def result_of(
@@ -232,7 +234,11 @@ def result_of(
         "task": {key: spec.task[key] for key in ("name", "kind", "labels", "unit")},
         "backbone": describe_backbone(rows),
         "layers": rows.layers,
-        "head": {**spec.train["head"], "spec": spec.head.name},
+        "head": {
+            **spec.train["head"],
+            "spec": spec.head.name,
+            "layer_weights": layer_weights(build_head(spec.head, bundle.state)),
+        },
         "candidates": candidates,
         "split": spec.train["split"],
         "heldout_decision": decision,
