@@ -114,6 +114,8 @@ def fit_probes(bank: Bank, data: BankData) -> dict[int, Probe]:
     """
     found: dict[int, Probe] = {}
     wanted = [group for group in bank.groups() if group.specs[0].penalties]
+    if not wanted:
+        return found
     for fold in sorted({group.specs[0].fold for group in wanted}):
         rows = FoldRows(data, fold)
         for group in wanted:
