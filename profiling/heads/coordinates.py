@@ -41,8 +41,9 @@ class Coordinates:
         """(r, models) -> (dim, models) float64 weights of the standardised features."""
         if not self.in_row_space:
             return unknowns
-        dual = torch.linalg.solve_triangular(self.design.T, unknowns, upper=True)
-        return self._rows.T.to(dual) @ dual
+        dual: Tensor = torch.linalg.solve_triangular(self.design.T, unknowns, upper=True)
+        mapped: Tensor = self._rows.T.to(dual) @ dual
+        return mapped
 
 
 def gram_matrix(rows: Tensor) -> Tensor:
@@ -80,7 +81,8 @@ class Curvature:
         basis = orthonormal(basis)
         image = design @ basis
         values, turn = torch.linalg.eigh(image.T @ image)
-        self.vectors, self.values = basis @ turn, values.clamp(min=0)
+        self.vectors: Tensor = basis @ turn
+        self.values: Tensor = values.clamp(min=0)
         self.rest = 0.0 if count == size else float(self.values.min())
 
     def divided(self, gradient: Tensor, shift: Tensor, curvature: float) -> Tensor:
@@ -95,8 +97,9 @@ class Curvature:
         outputs = gradient.shape[2]
         base = 1 / (curvature * self.rest + shift).repeat_interleave(outputs)  # (problems * outputs,)
         known = 1 / (curvature * self.values[:, None] + shift.repeat_interleave(outputs))
-        inside = self.vectors @ ((known - base) * (self.vectors.T @ flat))
-        return (flat * base + inside).view_as(gradient)
+        inside: Tensor = self.vectors @ ((known - base) * (self.vectors.T @ flat))
+        divided: Tensor = (flat * base + inside).view_as(gradient)
+        return divided
 
 
 def orthonormal(basis: Tensor) -> Tensor:
@@ -106,4 +109,6 @@ def orthonormal(basis: Tensor) -> Tensor:
     """
     values, turn = torch.linalg.eigh(basis.T @ basis)
     kept = values > torch.finfo(basis.dtype).eps * len(values) * values.max()
-    return basis @ (turn[:, kept] / values[kept].sqrt())
+    turned: Tensor = turn[:, kept] / values[kept].sqrt()
+    turned = basis @ turned
+    return turned

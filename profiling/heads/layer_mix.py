@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,8 @@ class LayerMix(nn.Module):
         """(batch, dim), or (heads, batch, dim) where heads see rows of their own -> (heads, batch, project)."""
         shares = torch.softmax(self.logits, dim=1)
         mixed: Tensor | None = None
-        for layer, part in enumerate(rows.split(self.dims, dim=-1)):
+        for layer, (end, dim) in enumerate(zip(accumulate(self.dims), self.dims, strict=True)):
+            part = rows[..., end - dim : end]
             projected = stacked_affine(part, self.weights[layer], self.biases[layer])
             weighted = shares[:, layer, None, None] * projected
             mixed = weighted if mixed is None else mixed + weighted

@@ -43,7 +43,7 @@ def baseline_predictions(run: Run, rows: RunRows, final: HeadSpec) -> dict[str, 
         final: the run's last head.
 
     Returns:
-        Baseline -> ``validation``, ``test`` or a held-out corpus -> predictions. A head that is a probe is its own
+        Baseline -> ``validation``, ``test`` or :func:`heldout_key` -> predictions. A head that is a probe is its own
         ``linear`` baseline and gets no second one.
 
     Raises:
@@ -79,10 +79,15 @@ def _predictions(heads: Mapping[str, Head], run: Run, rows: RunRows) -> dict[str
     }
     final = heads[run.folds[-1]]
     held = {
-        corpus: _table(final, part, np.arange(len(part.table)), "heldout", "final")
+        heldout_key(corpus): _table(final, part, np.arange(len(part.table)), "heldout", "final")
         for corpus, part in rows.heldout.items()
     }
     return {part: table for part, table in {**tables, **held}.items() if len(table)}
+
+
+def heldout_key(corpus: str) -> str:
+    """Where the answers on a held-out corpus are; a corpus may be called ``test``."""
+    return f"held-out {corpus}"
 
 
 def _own(heads: Mapping[str, Head], run: Run, train: TaskRows, folds: list[str], part: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
 from profiling.heads.modules import build_head, layer_weights
 from profiling.provenance import atomic_write, read_json, write_json
-from profiling.training.baselines import baseline_predictions
+from profiling.training.baselines import baseline_predictions, heldout_key
 from profiling.training.describe import describe_backbone, describe_data, provenance
 from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
@@ -141,10 +141,10 @@ def _add_baselines(run: Run, final: Bundle, rows: RunRows, scores: Scores) -> No
     answers = train_answers(run, labels)
     found: dict[str, Any] = {}
     for name, tables in baseline_predictions(run, rows, final.spec.head).items():
-        own = {part: table for part, table in tables.items() if part not in rows.heldout}
+        own = {part: tables[part] for part in ("validation", "test") if part in tables}
         found[name] = {part: score_part(table, labels, answers) for part, table in own.items()}
         found[name]["heldout"] = {
-            corpus: score_corpus(tables[corpus], labels, answers) for corpus in rows.heldout
+            corpus: score_corpus(tables[heldout_key(corpus)], labels, answers) for corpus in rows.heldout
         }
         every = pd.concat(tables.values(), ignore_index=True)
         write_parquet(run.folder / BASELINES / f"{name}.parquet", every)
