@@ -109,6 +109,5 @@ def orthonormal(basis: Tensor) -> Tensor:
     """
     values, turn = torch.linalg.eigh(basis.T @ basis)
     kept = values > torch.finfo(basis.dtype).eps * len(values) * values.max()
-    turned: Tensor = turn[:, kept] / values[kept].sqrt()
-    turned = basis @ turned
+    turned: Tensor = basis @ (turn[:, kept] / values[kept].sqrt())
     return turned
