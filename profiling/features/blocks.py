@@ -196,8 +196,7 @@ class Gathered:
 
     def _count(self, outcome: Outcome) -> None:
         settled = outcome.cached + outcome.computed + outcome.shared
-        for number in range(settled):
-            self._progress.update(0.0 if number else outcome.audio_s)
+        self._progress.update(outcome.audio_s, utterances=settled)
         for _ in outcome.quarantined:
             self._progress.update(0.0, failed=True)
 

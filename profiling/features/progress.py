@@ -58,13 +58,13 @@ class ExtractionProgress:
         """Seconds since the start."""
         return time.monotonic() - self._started
 
-    def update(self, audio_s: float, *, failed: bool = False) -> None:
-        """One utterance is done; ``audio_s`` seconds long."""
-        self.done += 1
+    def update(self, audio_s: float, *, failed: bool = False, utterances: int = 1) -> None:
+        """Utterances are done, ``audio_s`` seconds long together; one unless a whole block came back."""
+        self.done += utterances
         self.failed += failed
         self.audio_s += audio_s
         self._bar.set_postfix_str(self._facts(), refresh=False)
-        self._bar.update(1)
+        self._bar.update(utterances)
         if self._plain and time.monotonic() - self._said > _PLAIN_EVERY_S:
             self._said = time.monotonic()
             left_s = self.wall_s / self.done * (self._total - self.done)
