@@ -226,9 +226,9 @@ def test_without_speaker_ids_there_is_no_test() -> None:
 
 def test_a_thousand_speakers_take_seconds() -> None:
     a, b = ages(0, 1, speakers=1000), ages(0.05, 2, speakers=1000)
-    start = time.perf_counter()
+    start = time.process_time()
     compare_predictions({"A": a, "B": b})
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_metric_that_a_swap_leaves_undefined_counts_against_a_difference() -> None:

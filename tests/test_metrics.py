@@ -204,7 +204,7 @@ def test_a_regression_score_has_skill_and_bands() -> None:
     assert score["constant"]["mae"] == pytest.approx(constant_mae)
     assert score["constant"]["rmse"] == pytest.approx(math.sqrt(((y - 40) ** 2).mean()))
     assert score["metrics"]["skill"]["value"] == pytest.approx(1 - abs(y - p).mean() / constant_mae)
-    assert score["metrics"]["mae"]["method"] == "speaker bootstrap"
+    assert score["metrics"]["mae"]["method"] == "speaker jackknife t"
     children, *_, old = score["bands"]
     assert (children["name"], children["n"]) == ("under 16", int((y < 16).sum()))
     assert (old["name"], old["n"]) == ("60 and over", int((y >= 60).sum()))

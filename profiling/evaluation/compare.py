@@ -16,8 +16,8 @@ import pandas as pd
 
 from profiling.errors import ConfigError, did_you_mean
 from profiling.evaluation.comparison import Comparison, correct
-from profiling.evaluation.estimands import LABEL_METRICS, LARGER_IS_BETTER, NUMBER_ESTIMANDS, label_estimands
-from profiling.evaluation.intervals import Estimand, speaker_groups, speaker_intervals
+from profiling.evaluation.estimands import LABEL_METRICS, LARGER_IS_BETTER, label_estimands, number_estimands
+from profiling.evaluation.intervals import Estimand, speaker_groups, speaker_interval
 from profiling.evaluation.joining import Aligned, align
 from profiling.evaluation.metrics import Array, Index, confusion_matrix, regression_sums, value_or_none
 from profiling.evaluation.paired import paired_bootstrap, sign_flip_test
@@ -77,30 +77,32 @@ _UNTESTED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _tested(parts: list[Array], estimand: Estimand, *, larger: bool) -> dict[str, Any]:
-    first, second = parts
-    axes = first.ndim  # of the stacked statistic: (speakers, 2, ...)
-    stacked = np.stack(parts, axis=1)
+def gap_estimand(estimand: Estimand, axes: int) -> Estimand:
+    """The difference A - B of a metric, whose t interval is taken as it is.
+
+    Args:
+        estimand: of the metric.
+        axes: of the stacked statistics, (speakers, 2, ...).
+    """
 
     def gap(statistic: Array) -> Array:
-        a, b = np.moveaxis(statistic, -axes, 0)
+        a, b = np.moveaxis(statistic, 1 - axes, 0)
         return estimand.metric(a) - estimand.metric(b)
 
-    interval = speaker_intervals(stacked, {"gap": Estimand(gap, fewest_speakers=estimand.fewest_speakers)})[
-        "gap"
-    ]
+    return Estimand(gap, strata=estimand.strata, rows=estimand.rows)
+
+
+def _tested(parts: list[Array], estimand: Estimand, *, larger: bool) -> dict[str, Any]:
+    first, second = parts
+    stacked = np.stack(parts, axis=1)
+    interval = speaker_interval(stacked, gap_estimand(estimand, stacked.ndim))
     drawn = paired_bootstrap(first, second, estimand.metric)
     signed = drawn[np.isfinite(drawn)] * (1 if larger else -1)
     test = sign_flip_test(first, second, estimand.metric)
     share = float(np.mean((signed > 0) + 0.5 * (signed == 0))) if len(signed) else None
     ends = {"low": interval.low, "high": interval.high, "method": interval.method, "reason": interval.reason}
-    return {
-        **ends,
-        "bootstrap_better": share,
-        "p_value": test.p_value,
-        "swaps": test.swaps,
-        "exact": test.exact,
-    }
+    found = {"bootstrap_better": share, "p_value": test.p_value, "swaps": test.swaps, "exact": test.exact}
+    return {**ends, **found}
 
 
 def _statistics(aligned: Aligned, system: str, groups: Index | None) -> Array:
@@ -115,7 +117,7 @@ def _statistics(aligned: Aligned, system: str, groups: Index | None) -> Array:
 
 def _estimand(statistics: Array, metric: str, *, by_class: bool, known: bool) -> Estimand:
     if not by_class:
-        return NUMBER_ESTIMANDS[metric]
+        return number_estimands(statistics if known else None)[metric]
     present = statistics.sum((0, -1)) > 0
     return label_estimands(statistics if known else None, present)[metric]
 

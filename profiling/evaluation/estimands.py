@@ -7,32 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from profiling.evaluation.intervals import Estimand, Metric
-from profiling.evaluation.metrics import (
-    ccc,
-    macro_f1,
-    mae,
-    pearson,
-    recalls,
-    rmse,
-    skill,
-    uar,
-    wa,
-)
+from profiling.evaluation.intervals import Estimand, Metric, class_strata
+from profiling.evaluation.metrics import Array, ccc, macro_f1, mae, pearson, recalls, rmse, skill, uar, wa
+from profiling.evaluation.scales import ARCSINE, FISHER, INVERSE_ROOT, LOG_RATIO, LOGIT
 
 #: Metric -> whether more of it is better.
 LARGER_IS_BETTER = {
     "uar": True, "wa": True, "macro_f1": True, "mae": False, "rmse": False, "ccc": True, "pearson": True, "skill": True,
 }  # fmt: skip
 LABEL_METRICS = ("uar", "wa", "macro_f1")
+NUMBER_METRICS = ("mae", "rmse", "ccc", "pearson", "skill")
 
-NUMBER_ESTIMANDS = {
-    "mae": Estimand(mae, lowest=0.0),
-    "rmse": Estimand(rmse, lowest=0.0),
-    "ccc": Estimand(ccc, fisher=True),
-    "pearson": Estimand(pearson, fisher=True),
-    "skill": Estimand(skill, highest=1.0),
-}
+#: Squared errors are so skewed that fewer speakers do not show their spread (simulated: docs/metrics.md).
+RMSE_MIN_SPEAKERS = 10
+_SHARES = (LOGIT, ARCSINE)
 
 
 def label_estimands(by_speaker: NDArray[Any] | None, present: NDArray[np.bool_]) -> dict[str, Estimand]:
@@ -42,19 +30,41 @@ def label_estimands(by_speaker: NDArray[Any] | None, present: NDArray[np.bool_])
         by_speaker: (speakers, K, K) confusion matrices, or None without speaker ids.
         present: (K,) the classes with rows.
     """
-    fewest = None
-    if by_speaker is not None:
-        fewest = int((by_speaker.sum(-1) > 0).sum(0)[present].min())  # speakers of the rarest class
+    rows = None if by_speaker is None else by_speaker.sum((-1, -2)).astype(np.float64)
+    strata = None if by_speaker is None else class_strata(by_speaker)
     return {
-        "uar": Estimand(lambda c: uar(c, present), 0.0, 1.0, fewest),
-        "wa": Estimand(wa, 0.0, 1.0),
-        "macro_f1": Estimand(lambda c: macro_f1(c, present), 0.0, 1.0, fewest),
+        "uar": Estimand(lambda c: uar(c, present), _SHARES, strata, rows),
+        "wa": Estimand(wa, _SHARES, None, rows),
+        "macro_f1": Estimand(lambda c: macro_f1(c, present), _SHARES, strata, rows),
     }
 
 
-def recall_estimand(k: int) -> Estimand:
-    """Recall of the class in row ``k`` of a confusion matrix."""
-    return Estimand(_recall_of(k), 0.0, 1.0)
+def recall_estimand(k: int, by_speaker: NDArray[Any] | None) -> Estimand:
+    """Recall of the class in row ``k`` of a confusion matrix.
+
+    Args:
+        k: the class.
+        by_speaker: (speakers, K, K) confusion matrices of the speakers who have it, or None.
+    """
+    rows = None if by_speaker is None else by_speaker[:, k].sum(-1).astype(np.float64)
+    return Estimand(_recall_of(k), _SHARES, None, rows)
+
+
+def number_estimands(by_speaker: Array | None) -> dict[str, Estimand]:
+    """MAE, RMSE, CCC, Pearson and skill.
+
+    Args:
+        by_speaker: (speakers, 10) :func:`~profiling.evaluation.metrics.regression_sums`, or None.
+    """
+    rows = None if by_speaker is None else by_speaker[:, 0]
+    error = (INVERSE_ROOT,)
+    return {
+        "mae": Estimand(mae, error, rows=rows, spent=2, widen=1.0),
+        "rmse": Estimand(rmse, error, rows=rows, spent=2, widen=2.0, min_speakers=RMSE_MIN_SPEAKERS),
+        "ccc": Estimand(ccc, (FISHER,), spent=3),  # n - 3, as Fisher's variance of z
+        "pearson": Estimand(pearson, (FISHER,), rows=rows),
+        "skill": Estimand(skill, (LOG_RATIO,), rows=rows),
+    }
 
 
 def _recall_of(k: int) -> Metric:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profiling.evaluation.intervals import RESAMPLES, speaker_draws
 from profiling.evaluation.metrics import Array
 
+RESAMPLES = 2_000
 FLIPS = 9_999  # random swaps; up to 2^13 all of them are tried instead
 _EXACT_SPEAKERS = 13
 _SEED = 20_090_906
@@ -92,7 +92,7 @@ def paired_bootstrap(
     a, b = first.reshape(len(first), -1), second.reshape(len(second), -1)
     found = [
         metric((weights @ a).reshape(-1, *shape)) - metric((weights @ b).reshape(-1, *shape))
-        for weights in speaker_draws(len(first), resamples, seed)
+        for weights in _draws(len(first), resamples, seed)
     ]
     return np.concatenate(found)
 
@@ -127,6 +127,17 @@ def _swaps(speakers: int, flips: int, seed: int, *, exact: bool) -> Iterator[Arr
     block = max(1, _BLOCK // speakers)
     for start in range(0, flips, block):
         yield generator.integers(0, 2, (min(block, flips - start), speakers)).astype(np.float64)
+
+
+def _draws(speakers: int, resamples: int, seed: int) -> Iterator[Array]:
+    """How often each speaker is drawn, in blocks of (rows, speakers)."""
+    generator = np.random.default_rng(seed)
+    block = max(1, _BLOCK // speakers)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        drawn = generator.integers(speakers, size=(rows, speakers)) + np.arange(rows)[:, None] * speakers
+        counts = np.bincount(drawn.ravel(), minlength=rows * speakers)
+        yield counts.reshape(rows, speakers).astype(np.float64)
 
 
 def _same_speakers(first: Array, second: Array) -> None:

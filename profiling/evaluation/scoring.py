@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from profiling.evaluation.baselines import fit_constant_label, fit_constant_number
 from profiling.evaluation.decisions import Labels, Probabilities, checked_probabilities, decide, shared_labels
-from profiling.evaluation.estimands import NUMBER_ESTIMANDS, label_estimands, recall_estimand
+from profiling.evaluation.estimands import label_estimands, number_estimands, recall_estimand
 from profiling.evaluation.intervals import (
     Estimand,
     Interval,
@@ -143,7 +143,7 @@ def score_regression(
     return {
         "n": len(truth),
         "speakers": None if by_speaker is None else len(by_speaker),
-        "metrics": _metrics(total, by_speaker, NUMBER_ESTIMANDS),
+        "metrics": _metrics(total, by_speaker, number_estimands(by_speaker)),
         "constant": constant.score(truth),
         "bands": [
             _band(name, truth[rows], answers[rows], None if groups is None else groups[rows], constant.median)
@@ -157,7 +157,8 @@ def _band(name: str, truth: Array, predicted: Array, groups: Index | None, const
     """Inside a band, correlations say little, so MAE and skill only."""
     renumbered = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.intp)
     total, by_speaker = _sums(truth, predicted, renumbered, constant)
-    estimands = {key: NUMBER_ESTIMANDS[key] for key in ("mae", "skill")}
+    every = number_estimands(by_speaker)
+    estimands = {key: every[key] for key in ("mae", "skill")}
     return {
         "name": name,
         "n": len(truth),
@@ -183,7 +184,9 @@ def _class_recalls(
         if total[k].sum() == 0:
             continue
         who = None if by_speaker is None else by_speaker[by_speaker[:, k].sum(-1) > 0]
-        found[label] = _metrics(total, who, {label: recall_estimand(k)})[label] | {"n": int(total[k].sum())}
+        found[label] = _metrics(total, who, {label: recall_estimand(k, who)})[label] | {
+            "n": int(total[k].sum())
+        }
     return found
 
 
