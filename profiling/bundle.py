@@ -52,6 +52,7 @@ class ProfilerSpec:
         licences: licence lines of the data and the backbone.
         citations: what to cite.
         provenance: versions, git state, command.
+        calibration: temperature and conformal quantiles (``evaluation.trust``); {} where it was not calibrated.
     """
 
     task: dict[str, Any]
@@ -65,6 +66,7 @@ class ProfilerSpec:
     licences: list[str] = field(default_factory=list)
     citations: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; :meth:`from_json` is the inverse."""

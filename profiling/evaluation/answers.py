@@ -10,11 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profiling.evaluation.decisions import decide
-from profiling.evaluation.scoring import score_classification, score_heldout, score_regression
+from profiling.evaluation.pooling import speaker_level
+from profiling.evaluation.scoring import AGE_BANDS, score_classification, score_heldout, score_regression
 from profiling.heads.modules import Head
 
 _PIECE_ROWS = 4096
 _ID_COLUMNS = ["utt_id", "speaker_id", "corpus"]
+#: What groups are made of; carried along where the rows have it.
+_GROUP_COLUMNS = ["gender", "age_years", "language", "duration_s", "snr_db"]
 
 Outputs = NDArray[np.float32]  # (rows, classes) probabilities, or (rows,) years
 
@@ -50,7 +53,8 @@ def prediction_table(
         part: ``validation``, ``test`` or ``heldout``.
         fold: whose head answered.
     """
-    predictions = table[_ID_COLUMNS].reset_index(drop=True).assign(part=part, fold=fold)
+    carried = [*_ID_COLUMNS, *(column for column in _GROUP_COLUMNS if column in table)]
+    predictions = table[carried].reset_index(drop=True).assign(part=part, fold=fold)
     if not labels:
         return predictions.assign(target=table["target"].to_numpy(), predicted=outputs.astype(np.float64))
     predictions["label"] = table["label"].to_numpy()
@@ -60,19 +64,52 @@ def prediction_table(
     return predictions
 
 
+def masked_answers(predictions: pd.DataFrame, labels: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Rows whose label the head knows, with ``predicted`` chosen among the labels both sides know.
+
+    Returns:
+        The rows and those labels; for numbers the rows as they are and no labels.
+    """
+    if not labels:
+        return predictions, []
+    shared = [label for label in labels if label in set(predictions["label"])]
+    scored = predictions[predictions["label"].isin(shared)]
+    probabilities = scored[[f"p_{label}" for label in shared]].to_numpy()
+    return scored.assign(predicted=decide(probabilities, shared)), shared
+
+
 def score_part(
-    predictions: pd.DataFrame, labels: Sequence[str], train_answers: Sequence[Any]
+    predictions: pd.DataFrame, labels: Sequence[str], train_answers: Sequence[Any], unit: str = "years"
 ) -> dict[str, Any]:
-    """Scores predictions of rows whose labels the head knows (validation, test)."""
+    """Scores predictions of rows whose labels the head knows (validation, test).
+
+    Args:
+        predictions: of one part.
+        labels: the head's; empty for numbers.
+        train_answers: labels or numbers of the training rows.
+        unit: of numbers; only years have age bands.
+
+    Returns:
+        The score, with ``speaker_level`` (one answer for each speaker).
+    """
+    score = _score(predictions, labels, train_answers, unit)
+    score["speaker_level"] = speaker_level(predictions, labels, train_answers)
+    return score
+
+
+def _score(
+    predictions: pd.DataFrame, labels: Sequence[str], train_answers: Sequence[Any], unit: str
+) -> dict[str, Any]:
     speakers = predictions["speaker_id"].to_numpy()
     if not labels:
-        return score_regression(predictions["target"], predictions["predicted"], speakers, train_answers)
+        pair = (predictions["target"], predictions["predicted"])
+        return score_regression(*pair, speakers, train_answers, AGE_BANDS if unit == "years" else ())
     probabilities = predictions[[f"p_{label}" for label in labels]].to_numpy()
     return score_classification(list(predictions["label"]), probabilities, labels, speakers, train_answers)
 
 
 def score_corpus(
-    predictions: pd.DataFrame, labels: Sequence[str], train_answers: Sequence[Any]
+    predictions: pd.DataFrame, labels: Sequence[str], train_answers: Sequence[Any], unit: str = "years"
 ) -> dict[str, Any]:
     """Scores predictions on a held-out corpus: masked and open for classes, once for numbers.
 
@@ -83,8 +120,11 @@ def score_corpus(
     speakers = predictions["speaker_id"].to_numpy()
     if labels:
         probabilities = predictions[[f"p_{label}" for label in labels]].to_numpy()
-        return score_heldout(list(predictions["label"]), probabilities, labels, speakers, train_answers)
-    score = score_part(predictions, labels, train_answers)
+        found = score_heldout(list(predictions["label"]), probabilities, labels, speakers, train_answers)
+        masked, shared = masked_answers(predictions, labels)
+        found["masked"]["speaker_level"] = speaker_level(masked, shared, train_answers)
+        return found
+    score = score_part(predictions, labels, train_answers, unit)
     rows = len(predictions)
     return {
         "masked": score,

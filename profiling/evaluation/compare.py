@@ -89,7 +89,7 @@ def gap_estimand(estimand: Estimand, axes: int) -> Estimand:
         a, b = np.moveaxis(statistic, 1 - axes, 0)
         return estimand.metric(a) - estimand.metric(b)
 
-    return Estimand(gap, strata=estimand.strata, rows=estimand.rows)
+    return Estimand(gap, strata=estimand.strata, rows=estimand.rows, refused=estimand.refused)
 
 
 def _tested(parts: list[Array], estimand: Estimand, *, larger: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from profiling.evaluation.intervals import Estimand, Metric, class_strata
+from profiling.evaluation.intervals import MIN_OF_A_CLASS, Estimand, Metric, class_strata
 from profiling.evaluation.metrics import Array, ccc, macro_f1, mae, pearson, recalls, rmse, skill, uar, wa
 from profiling.evaluation.scales import ARCSINE, FISHER, INVERSE_ROOT, LOG_RATIO, LOGIT
 
@@ -32,11 +32,18 @@ def label_estimands(by_speaker: NDArray[Any] | None, present: NDArray[np.bool_])
     """
     rows = None if by_speaker is None else by_speaker.sum((-1, -2)).astype(np.float64)
     strata = None if by_speaker is None else class_strata(by_speaker)
+    refused = None if by_speaker is None else _rare_class(by_speaker, present)
     return {
-        "uar": Estimand(lambda c: uar(c, present), _SHARES, strata, rows),
+        "uar": Estimand(lambda c: uar(c, present), _SHARES, strata, rows, refused=refused),
         "wa": Estimand(wa, _SHARES, None, rows),
-        "macro_f1": Estimand(lambda c: macro_f1(c, present), _SHARES, strata, rows),
+        "macro_f1": Estimand(lambda c: macro_f1(c, present), _SHARES, strata, rows, refused=refused),
     }
+
+
+def _rare_class(by_speaker: NDArray[Any], present: NDArray[np.bool_]) -> str | None:
+    fewest = int((by_speaker.sum(-1) > 0).sum(0)[present].min())
+    few = fewest < min(MIN_OF_A_CLASS, len(by_speaker))
+    return f"too few speakers of a class: {fewest}, at least {MIN_OF_A_CLASS} needed" if few else None
 
 
 def recall_estimand(k: int, by_speaker: NDArray[Any] | None) -> Estimand:

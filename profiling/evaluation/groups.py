@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profiling.evaluation.estimands import LARGER_IS_BETTER, label_estimands, number_estimands
+from profiling.evaluation.grouping import GROUPINGS, group_names
 from profiling.evaluation.intervals import (
     MIN_SPEAKERS,
     Estimand,

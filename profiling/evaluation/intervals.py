@@ -31,6 +31,7 @@ from profiling.evaluation.scales import IDENTITY, Scale
 
 LEVEL = 0.95
 MIN_SPEAKERS = 5  # below: an interval from four numbers would pretend to know
+MIN_OF_A_CLASS = 3  # speakers; below, a mean over classes has no interval
 METHOD = "speaker jackknife t"
 
 Metric = Callable[[Array], Array]  # (..., statistic) -> (...)
@@ -73,6 +74,7 @@ class Estimand(NamedTuple):
         widen: the half width is multiplied by 1 + widen / speakers, for errors whose spread few speakers
             understate; the numbers are from simulation (docs/metrics.md).
         min_speakers: below, no interval.
+        refused: why there can be no interval, found where the metric was made; None otherwise.
     """
 
     metric: Metric
@@ -82,6 +84,7 @@ class Estimand(NamedTuple):
     spent: int = 1
     widen: float = 0.0
     min_speakers: int = MIN_SPEAKERS
+    refused: str | None = None
 
 
 def speaker_groups(speakers: Sequence[object] | NDArray[np.object_]) -> tuple[Index, list[str]] | None:
@@ -125,6 +128,8 @@ def speaker_interval(statistics: Array, estimand: Estimand, level: float = LEVEL
     count = len(statistics)
     if count < estimand.min_speakers:
         return no_interval(f"too few speakers: {count}, at least {estimand.min_speakers} needed", count)
+    if estimand.refused:
+        return no_interval(estimand.refused, count)
     total = statistics.sum(0)
     value, left_out = estimand.metric(total), estimand.metric(total - statistics)  # (), (speakers,)
     if np.isfinite(left_out).all() and np.ptp(left_out) <= 1e-12 * np.abs(left_out).max():
@@ -155,23 +160,19 @@ def effective_count(rows: Array) -> float:
 
 
 def class_strata(by_speaker: NDArray[Any]) -> Index:
-    """Numbers the sets of classes that speakers have; sets of a single speaker are put together.
+    """Numbers the sets of classes that speakers have; sets of fewer than three speakers join the largest.
 
     Args:
         by_speaker: (speakers, K, K) confusion matrices.
 
     >>> only_first, only_second = np.diag([9, 0]), np.diag([0, 9])
-    >>> class_strata(np.array([only_first, only_second, only_first, only_second])).tolist()
-    [1, 0, 1, 0]
+    >>> class_strata(np.array([only_first, only_second] * 3)).tolist()
+    [1, 0, 1, 0, 1, 0]
     """
     sets = by_speaker.sum(-1) > 0  # (speakers, K)
     _, strata, sizes = np.unique(sets, axis=0, return_inverse=True, return_counts=True)
     strata = strata.ravel().astype(np.intp)
-    single = sizes[strata] == 1
-    if single.sum() == 1:  # nobody to differ from: with the most
-        strata[single] = int(sizes.argmax())
-    elif single.any():
-        strata[single] = len(sizes)
+    strata[sizes[strata] < MIN_OF_A_CLASS] = int(sizes.argmax())
     return strata
 
 

@@ -62,6 +62,7 @@ class Score(TypedDict):
     confusion: NotRequired[Confusion]
     bands: NotRequired[list[Band]]
     folds: NotRequired[Folds]  # of rotating protocols
+    speaker_level: NotRequired[dict[str, Any]]  # pooling.speaker_level: one answer for each speaker
 
 
 class HeldoutScore(TypedDict):

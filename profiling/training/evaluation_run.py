@@ -28,6 +28,7 @@ from profiling.training.score import (
     result_of,
     write_predictions,
 )
+from profiling.training.studies import write_studies
 
 
 def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Result:
@@ -58,6 +59,7 @@ def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Re
     with caught(folder):
         count_scored(ledger_of(bundle), counted_before(bundle), rows.heldout, scores)
         result = result_of(bundle, scores, data, command(), environment, rows, config.heldout.decision)
+        write_studies(folder, result, bundle.spec.calibration, None, predictions)
         write_predictions(folder, result, pd.concat(predictions.values(), ignore_index=True))
         write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
@@ -99,5 +101,6 @@ def _scores(bundle: Bundle, predictions: dict[str, pd.DataFrame]) -> Scores:
     if not answers:
         raise BundleError(f"{bundle.folder} does not say what it was trained on; train it again")
     counted = [value for value, count in answers for _ in range(count)]
-    heldout = {name: score_corpus(table, labels, counted) for name, table in predictions.items()}
+    unit = str(bundle.spec.task["unit"])
+    heldout = {name: score_corpus(table, labels, counted, unit) for name, table in predictions.items()}
     return cast(Scores, {"heldout": heldout})

@@ -19,6 +19,7 @@ from profiling.evaluation.folds import fold_scores
 from profiling.evaluation.report import write_report
 from profiling.evaluation.result import Result, Scores
 from profiling.evaluation.summary import summary_lines
+from profiling.evaluation.trust import fit_calibration
 from profiling.heads.modules import build_head, layer_weights
 from profiling.provenance import atomic_write, read_json, write_json
 from profiling.training.baselines import baseline_predictions, heldout_key
@@ -26,6 +27,7 @@ from profiling.training.describe import describe_backbone, describe_data, proven
 from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
 from profiling.training.rows import RunRows, TaskRows, training_rows
+from profiling.training.studies import write_studies
 
 LEDGER = "heldout_scored.json"
 BASELINES = "baselines"  # folder of their predictions
@@ -60,8 +62,12 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     count_scored(folder / LEDGER, {}, rows.heldout, scores)
     _add_baselines(run, final, rows, scores)
     result = _result(run, final, rows, scores, candidates)
+    labels = list(final.spec.head.labels)
+    calibration = fit_calibration(own["test"], labels, str(result["split"]["kind"]))
+    write_studies(folder, result, calibration, own["test"], heldout)
     write_predictions(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
+    spec = replace(spec, calibration=calibration)
     write_bundle(folder / BUNDLE, spec, final.state, final.seen)
     atomic_write(folder / BUNDLE / CARD, model_card(spec, f"{folder}"))
     write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
@@ -121,17 +127,19 @@ def _scores(
     run: Run, final: Bundle, own: Mapping[str, pd.DataFrame], heldout: Mapping[str, pd.DataFrame]
 ) -> Scores:
     labels = list(final.spec.head.labels)
-    answers = train_answers(run, labels)
+    answers, unit = train_answers(run, labels), str(final.spec.task["unit"])
     scores: dict[str, Any] = {
-        _PART_NAMES[part]: _part_score(table, labels, answers) for part, table in own.items() if len(table)
+        _PART_NAMES[part]: _part_score(table, labels, answers, unit)
+        for part, table in own.items()
+        if len(table)
     }
-    scores["heldout"] = {name: score_corpus(table, labels, answers) for name, table in heldout.items()}
+    scores["heldout"] = {name: score_corpus(table, labels, answers, unit) for name, table in heldout.items()}
     return cast(Scores, scores)
 
 
-def _part_score(table: pd.DataFrame, labels: list[str], answers: list[Any]) -> dict[str, Any]:
+def _part_score(table: pd.DataFrame, labels: list[str], answers: list[Any], unit: str) -> dict[str, Any]:
     """Pooled over the folds, and each fold by itself where there are several."""
-    score, folds = score_part(table, labels, answers), fold_scores(table, labels)
+    score, folds = score_part(table, labels, answers, unit), fold_scores(table, labels)
     return score if folds is None else {**score, "folds": folds}
 
 
