@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train heads and score them on held-out corpora (the same as train.py)",
     "matrix": "every corpus trains a head, every other scores it",
     "evaluate": "score a trained head on other corpora",
+    "compare": "paired tests of runs on the same utterances",
     "predict": "age, gender and emotion of recordings: files, folders, lists, standard input",
     "similarity": "how alike voices are: cosine of their embeddings",
     "push": "put a trained profiler with its card on the Hugging Face hub",

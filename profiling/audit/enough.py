@@ -7,9 +7,10 @@ import pandas as pd
 from profiling.audit.finding import NOTE, WARNING, Finding
 from profiling.audit.rows import HELDOUT, TRAIN
 from profiling.corpora.splits import MIN_SPEAKERS as SPLIT_SPEAKERS
-from profiling.evaluation.intervals import BOOTSTRAP_SPEAKERS, MIN_SPEAKERS
+from profiling.evaluation.intervals import MIN_SPEAKERS
 
 _SCORED = ("test", HELDOUT)
+_FEW_SPEAKERS = 20  # below, intervals are wide and leave-one-speaker-out is the protocol (DESIGN 11)
 
 
 def enough_speakers(rows: pd.DataFrame) -> list[Finding]:
@@ -31,10 +32,10 @@ def _scored(corpus: str, part: str, people: int) -> list[Finding]:
     if people < MIN_SPEAKERS:
         message = f"{people} speakers ({where}): no interval can be given, {MIN_SPEAKERS} are needed"
         return [Finding("intervals", WARNING, (corpus,), message, evidence=evidence, way_out="add speakers")]
-    if people < BOOTSTRAP_SPEAKERS:
+    if people < _FEW_SPEAKERS:
         message = (
-            f"{people} speakers ({where}): intervals are wide (jackknife t); from {BOOTSTRAP_SPEAKERS} on they are "
-            "bootstrapped, and below that leave-one-speaker-out is the protocol"
+            f"{people} speakers ({where}): intervals are wide; below {_FEW_SPEAKERS} speakers "
+            "leave-one-speaker-out is the protocol"
         )
         return [Finding("intervals", NOTE, (corpus,), message, evidence=evidence, way_out="add speakers")]
     return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from profiling.provenance import write_json
 from profiling.training.describe import command, describe_data, provenance
 from profiling.training.escape import caught
 from profiling.training.outcome import METRICS, VALIDATION
+from profiling.training.robustness import Scorer, chains, write_robustness
 from profiling.training.rows import RunRows, load_rows
 from profiling.training.score import (
     LEDGER,
@@ -50,6 +51,7 @@ def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Re
         raise ConfigError("no corpus named; write corpus.heldout=[csv:path/to/manifest.csv]")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty; name another folder with --out")
+    chains(config.heldout.robustness)  # a misspelt step is said before anything is computed
     rows = _rows(bundle, config, say)
     refuse_seen(bundle, rows.heldout)
     predictions = heldout_predictions(bundle, rows.heldout)
@@ -60,6 +62,8 @@ def evaluate_bundle(path: Path, config: RunConfig, folder: Path, say: Say) -> Re
         count_scored(ledger_of(bundle), counted_before(bundle), rows.heldout, scores)
         result = result_of(bundle, scores, data, command(), environment, rows, config.heldout.decision)
         write_studies(folder, result, bundle.spec.calibration, None, predictions)
+        if config.heldout.robustness:
+            write_robustness(folder, Scorer(bundle, config, _answers(bundle), say), rows, scores)
         write_predictions(folder, result, pd.concat(predictions.values(), ignore_index=True))
         write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
@@ -97,10 +101,15 @@ def _rows(bundle: Bundle, config: RunConfig, say: Say) -> RunRows:
 
 def _scores(bundle: Bundle, predictions: dict[str, pd.DataFrame]) -> Scores:
     labels = list(bundle.spec.head.labels)
-    answers = bundle.spec.train["answers"]
-    if not answers:
-        raise BundleError(f"{bundle.folder} does not say what it was trained on; train it again")
-    counted = [value for value, count in answers for _ in range(count)]
+    counted = _answers(bundle)
     unit = str(bundle.spec.task["unit"])
     heldout = {name: score_corpus(table, labels, counted, unit) for name, table in predictions.items()}
     return cast(Scores, {"heldout": heldout})
+
+
+def _answers(bundle: Bundle) -> list[Any]:
+    """Labels or numbers of the training rows, which the constant predictor is made of."""
+    answers = bundle.spec.train["answers"]
+    if not answers:
+        raise BundleError(f"{bundle.folder} does not say what it was trained on; train it again")
+    return [value for value, count in answers for _ in range(count)]
