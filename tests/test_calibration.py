@@ -104,10 +104,10 @@ def test_risk_against_coverage_by_hand() -> None:
 
 
 def test_the_quantile_is_the_order_statistic_of_n_plus_one() -> None:
-    scores = np.random.default_rng(0).permutation(np.arange(1.0, 20.0))  # 19 speakers, one utterance each
-    groups = np.arange(19)
-    assert conformal.speaker_quantile(scores, groups, 0.9) == 18.0  # ceil(20 * 0.9)
-    assert conformal.speaker_quantile(scores, groups, 0.95) == 19.0
+    scores = np.random.default_rng(0).permutation(np.arange(1.0, 21.0))  # 20 speakers, one utterance each
+    groups = np.arange(20)
+    assert conformal.speaker_quantile(scores, groups, 0.9) == 19.0  # ceil(21 * 0.9)
+    assert conformal.speaker_quantile(scores, groups, 0.5) == 11.0
     assert conformal.speaker_quantile(scores[:6], groups[:6], 0.9) is None
 
 
