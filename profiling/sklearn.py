@@ -144,6 +144,6 @@ def _paths(X: Any) -> list[str]:  # noqa: N803
 
 
 def _refused(failed: Sequence[Quarantined], asked: int) -> AudioError:
-    listed = "; ".join(entry.reason for entry in failed[:_SHOWN])
+    listed = "; ".join(f"{entry.path}: {entry.reason}" for entry in failed[:_SHOWN])
     more = f"; and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     return AudioError(failed[0].stage, f"{len(failed)} of {asked} recordings cannot be used: {listed}{more}")
