@@ -62,7 +62,9 @@ def chains(asked: Any) -> list[list[str]]:
             f"heldout.robustness={asked}: write standard, or a list such as [noise:10,telephone]"
         )
     found = [[one] if isinstance(one, str) else list(one) for one in asked]
-    return [[str(step) for step in parse_perturbations(chain)] for chain in found]
+    for chain in found:
+        parse_perturbations(chain)  # a misspelt step is an error; the words stay as they were written
+    return found
 
 
 def write_robustness(folder: Path, scorer: Scorer, rows: RunRows, clean: Scores) -> list[dict[str, Any]]:

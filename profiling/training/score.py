@@ -146,13 +146,14 @@ def _part_score(table: pd.DataFrame, labels: list[str], answers: list[Any], unit
 def _add_baselines(run: Run, final: Bundle, rows: RunRows, scores: Scores) -> None:
     """Scores the baselines on the rows the heads were scored on; their answers are kept in ``baselines/``."""
     labels = list(final.spec.head.labels)
-    answers = train_answers(run, labels)
+    answers, unit = train_answers(run, labels), str(final.spec.task["unit"])
     found: dict[str, Any] = {}
     for name, tables in baseline_predictions(run, rows, final.spec.head).items():
         own = {part: tables[part] for part in ("validation", "test") if part in tables}
-        found[name] = {part: score_part(table, labels, answers) for part, table in own.items()}
+        found[name] = {part: score_part(table, labels, answers, unit) for part, table in own.items()}
         found[name]["heldout"] = {
-            corpus: score_corpus(tables[heldout_key(corpus)], labels, answers) for corpus in rows.heldout
+            corpus: score_corpus(tables[heldout_key(corpus)], labels, answers, unit)
+            for corpus in rows.heldout
         }
         every = pd.concat(tables.values(), ignore_index=True)
         write_parquet(run.folder / BASELINES / f"{name}.parquet", every)
