@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint types test test-slow smoke demo clean
+.PHONY: help setup check lint types test test-slow test-browser smoke demo clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -29,13 +29,19 @@ types: $(STAMP) ## mypy --strict
 	$(BIN)/mypy
 
 test: $(STAMP) ## the tests that need no hub and no GPU, without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow" --durations 15 $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow and not browser" --durations 15 $(TESTS)
 
 test-slow: $(STAMP) ## the others: full-width networks, simulations (half an hour)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not net and not gpu" --durations 15 $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "slow and not net and not gpu and not browser" --durations 15 $(TESTS)
+
+test-browser: $(STAMP) ## the pages in Debian's chromium, which is installed if absent (as root; else it says how)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	  { echo "no chromium: sudo apt-get install -y chromium"; exit 1; }
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m browser tests/browser
 
 smoke: $(STAMP) ## the fast half: no slow tests, no real speech
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow and not data" $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not net and not gpu and not slow and not data and not browser" $(TESTS)
 
 demo: $(STAMP) ## generated voices -> features -> heads -> held-out score -> report -> one prediction
 	$(BIN)/profiling demo
