@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from profiling import __version__
-from profiling.page.blocks import Cell, Page, Picture, Table, all_blocks
+from profiling.page.blocks import Cell, Link, Page, Picture, Sound, Table, all_blocks
 from profiling.provenance import atomic_write
 
 if TYPE_CHECKING:
@@ -103,6 +103,10 @@ def table_csv(table: Table) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell
-    return getattr(cell, "text", None) or getattr(cell, "label", "")
+    match cell:
+        case Link(text, _):
+            return text
+        case Sound(_, label):
+            return label
+        case str(text):
+            return text
