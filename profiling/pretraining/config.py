@@ -54,7 +54,8 @@ class AuxiliaryConfig:
 
     sex: float = 0.5
     age: float = 0.5  # child or adult
-    prosody: float = 1.5  # statistics of pitch, loudness and spectrum, computed from the clean crop
+    contours: float = 1.0  # pitch, loudness and spectrum in each frame of the clean crop
+    statistics: float = 1.0  # their means and standard deviations over the crop
 
 
 @dataclass
@@ -67,8 +68,7 @@ class OptimConfig:
     warmup_steps: int = 50
     decay_share: float = 0.5  # of the total steps
     clip_norm: float = 5.0
-    floor_share: float = 0.3  # of a layer's mean variance added to each unit's, see norms.py,
-    floor_from_step: int = 700  # and since when: found during the shipped run; a new one begins with 0
+    floor_share: float = 0.3  # of a layer's mean variance added to each unit's, see norms.py
 
 
 @dataclass

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from profiling.backbones.protocol import SAMPLE_RATE_HZ
 from profiling.pretraining.augment import distort
-from profiling.pretraining.config import AugmentConfig, SpeechConfig
-from profiling.pretraining.prosody import prosody_targets
+from profiling.pretraining.config import PretrainConfig
+from profiling.pretraining.prosody import Prosody, prosody_targets
 from profiling.pretraining.recordings import Recordings
 
 _FULL_SCALE = 32768.0  # int16
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
         share: (batch,) of the first speaker, 0.5 to 1.
         sex: (batch,) 1 male, 0 female.
         age: (batch,) 1 adult, 0 child.
-        prosody: (batch, targets) of the clean crop; NaN where unknown.
+        prosody: contours and statistics of the clean crop.
     """
 
     waveforms: Tensor
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     share: Tensor
     sex: Tensor
     age: Tensor
-    prosody: Tensor
+    prosody: Prosody
 
 
 class CropStream(IterableDataset[Batch]):
@@ -49,13 +49,12 @@ class CropStream(IterableDataset[Batch]):
         start: the first batch that iterating gives; set it to resume.
     """
 
-    def __init__(
-        self, recordings: Recordings, speech: SpeechConfig, augment: AugmentConfig, seed: int
-    ) -> None:
+    def __init__(self, recordings: Recordings, config: PretrainConfig) -> None:
         self.recordings = recordings
-        self.speech = speech
-        self.augment = augment
-        self.seed = seed
+        self.speech = config.speech
+        self.augment = config.augment
+        self.seed = config.seed
+        self.time_stride = config.network.time_stride
         self.start = 0
         self._labels = recordings.labels()
 
@@ -100,7 +99,7 @@ class CropStream(IterableDataset[Batch]):
             share=mixture.share,
             sex=torch.from_numpy(self._labels["sex"][rows]),
             age=torch.from_numpy(self._labels["age"][rows]),
-            prosody=prosody_targets(clean),
+            prosody=prosody_targets(clean, self.time_stride),
         )
 
     @property

@@ -13,10 +13,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from profiling.backbones.network import NativeNet
 from profiling.backbones.protocol import ECAPA2_LAYERS
 from profiling.pretraining.config import OptimConfig, PretrainConfig
+from profiling.pretraining.contours import Contours, known_loss
 from profiling.pretraining.data import Batch
 from profiling.pretraining.margin import SubcentreMargin
 from profiling.pretraining.norms import steady
-from profiling.pretraining.prosody import TARGETS
+from profiling.pretraining.prosody import CONTOURS
 
 _NARROW_INPUTS = 512
 _BETA_1 = 0.9
@@ -38,15 +39,13 @@ class Pretraining(pl.LightningModule):
         )
         self.sex = nn.Linear(ECAPA2_LAYERS["embedding"], 1)
         self.age = nn.Linear(ECAPA2_LAYERS["embedding"], 1)
-        self.prosody = nn.Sequential(
-            nn.BatchNorm1d(ECAPA2_LAYERS["pool"]), nn.Linear(ECAPA2_LAYERS["pool"], len(TARGETS))
-        )
+        self.statistics = nn.Linear(ECAPA2_LAYERS["embedding"], 2 * len(CONTOURS))
+        self.contours = Contours(self.net)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Steadies the norms, once that has begun."""
+        """Steadies the norms."""
         optim = self.config.optim
-        if self.global_step >= optim.floor_from_step:
-            steady(self, optim.floor_share, rate(self.global_step, self.config.steps, optim))
+        steady(self, optim.floor_share, rate(self.global_step, self.config.steps, optim))
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Sum of the weighted losses; logs each."""
@@ -64,13 +63,13 @@ class Pretraining(pl.LightningModule):
     def _auxiliary(self, layers: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         alone = (batch.share == 1).float()  # who shares a crop has no sex, age or pitch of its own
         embedding = layers["embedding"]
-        known = torch.isfinite(batch.prosody) & (alone[:, None] == 1)
-        told = self.prosody(layers["pool"])
-        wanted = torch.where(known, batch.prosody, told.detach())
+        pooled = self.contours.pooled(layers["attention"], batch.prosody, alone)
+        told = known_loss(self.statistics(embedding), batch.prosody.statistics, alone)
         return {
             "sex": binary_loss(self.sex(embedding), batch.sex, alone),
             "age": binary_loss(self.age(embedding), batch.age, alone),
-            "prosody": F.smooth_l1_loss(told, wanted, reduction="sum") / known.sum().clamp(min=1),
+            "contours": self.contours.frames(batch.prosody, alone),
+            "statistics": pooled + told,
         }
 
     def configure_optimizers(self) -> Any:
@@ -97,7 +96,7 @@ class Pretraining(pl.LightningModule):
         torch.set_rng_state(checkpoint["torch_rng_state"])
 
 
-_HEADS = ("sex", "age", "prosody")
+_HEADS = ("sex", "age", "contours", "statistics")
 
 
 def binary_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -1,139 +1,127 @@
-"""What the network is asked to tell about a clean crop besides its speaker: pitch, loudness, spectrum.
+"""What the network is asked to tell about a clean crop besides its speaker: how it is said, frame by frame.
 
-Speaker labels reward forgetting how something is said; these targets, computed from the signal itself,
-reward keeping it. All are statistics over one crop.
+Speaker labels reward forgetting how something is said; these targets, computed from the signal itself, reward
+keeping it. Each is a contour over the network's own frames, so that means and variances over time, which is
+what the layers hand out, are the statistics that emotion research uses (compare eGeMAPS, Eyben et al. 2016).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from profiling.backbones.protocol import SAMPLE_RATE_HZ
+from profiling.backbones.frontend import HOP_SAMPLES
+from profiling.pretraining.voice import Voice, measure
 
-_WINDOW = 640  # samples, 40 ms: two periods at 50 Hz
-_HOP = 320  # samples, 20 ms
-_FFT = 1024
-_LAGS = (SAMPLE_RATE_HZ // 500, SAMPLE_RATE_HZ // 65)  # samples: 500 Hz down to 65 Hz
-_BANDS = 16  # of 500 Hz
-_LAG_COST = 0.02  # per octave: of two equal peaks the shorter period wins
-_VOICED_ABOVE = 0.6  # normalised autocorrelation
-_ACTIVE_DB = 35.0  # below the loudest frame
-_POWER_FLOOR = 1e-9
-_DB = 10 / math.log(10)  # natural logarithm of a power to dB
+_LIMIT = 3.0  # standard deviations; a contour is clipped there
+_LEAST_FRAMES = 3  # below, a statistic is unknown
 
-#: Target -> (centre, scale) over clean crops of speechocean762's training split at three speeds.
-TARGETS: dict[str, tuple[float, float]] = {
-    "log_f0_mean": (5.25, 0.26),  # of the voiced frames, F0 in Hz
-    "log_f0_std": (0.273, 0.12),
-    "log_f0_change": (0.124, 0.093),  # mean absolute change between neighbouring voiced frames
-    "voiced_share": (0.698, 0.17),  # of the active frames
-    "level_std": (8.63, 2),  # dB, of the active frames
-    "level_change": (2.91, 0.76),  # dB, mean absolute change between neighbouring active frames
-    "harmonicity_mean": (0.898, 0.05),  # normalised autocorrelation of the voiced frames
-    "harmonicity_std": (0.095, 0.022),
-    "alpha_mean": (-16.6, 5.4),  # dB, 1 to 5 kHz against 50 Hz to 1 kHz, voiced frames
-    "alpha_std": (6.55, 1.9),
-    "hammarberg_mean": (28, 6.5),  # dB, strongest bin below 2 kHz against that of 2 to 5 kHz
-    "hammarberg_std": (7.71, 2),
-    "low_share_mean": (-3.51, 2.5),  # dB, below 400 Hz against below 1 kHz
-    "low_share_std": (2.66, 1.5),
-    "flux": (3.99, 0.82),  # dB, mean absolute change of the log spectrum between neighbouring active frames
-    "active_share": (0.894, 0.14),  # of all frames
+#: Contours -> (centre, scale) over the frames where they mean something, in clean crops of speechocean762's
+#: training split at three speeds (for pitch narrower, because of octave errors); and the frames: voiced, active, all.
+CONTOURS: dict[str, tuple[float, float, str]] = {
+    "log_f0": (5.3, 0.3, "voiced"),  # F0 in Hz
+    "log_f0_change": (0.06, 0.12, "voiced"),  # absolute, to the neighbouring voiced frames half a step away
+    "harmonicity": (0.9, 0.11, "voiced"),  # normalised autocorrelation
+    "alpha": (-16.6, 9, "voiced"),  # dB, see voice.py, as the next two
+    "hammarberg": (28.2, 10.5, "voiced"),
+    "low_share": (-3.4, 3.9, "voiced"),
+    "level": (0.0, 9, "active"),  # dB against the crop's mean over active frames
+    "level_change": (2.9, 2.9, "active"),  # dB, absolute
+    "level_rise": (1.4, 2.6, "active"),  # dB, falling counts as 0
+    "flux": (4, 2.4, "active"),  # dB, mean absolute change of 16 bands
+    "cepstrum_1": (6.8, 4.2, "active"),  # cosine transform of the levels of 16 bands of 500 Hz, dB
+    "cepstrum_2": (1.4, 2.3, "active"),
+    "cepstrum_3": (2.6, 1.6, "active"),
+    "cepstrum_4": (1.1, 1.4, "active"),
+    "voiced": (0.5, 0.5, "all"),
+    "active": (0.5, 0.5, "all"),
 }
 
 
-def prosody_targets(waveforms: Tensor) -> Tensor:
-    """Standardised targets of clean crops.
+class Prosody(NamedTuple):
+    """Targets of a batch of clean crops.
+
+    Attributes:
+        contours: (batch, contours, frames) standardised, clipped to 3 standard deviations, 0 where a contour
+            means nothing (pitch where nothing is voiced).
+        statistics: (batch, 2 * contours) mean and standard deviation over the frames where it means
+            something; NaN where a crop has fewer than three of them.
+    """
+
+    contours: Tensor
+    statistics: Tensor
+
+
+def prosody_targets(waveforms: Tensor, time_stride: int) -> Prosody:
+    """Targets of clean crops, a frame for each the network has.
 
     Args:
         waveforms: (batch, samples), 16 kHz, at least 0.5 s.
-
-    Returns:
-        (batch, 16) in the order of :data:`TARGETS`; NaN where a crop has too few frames to tell.
+        time_stride: of the network; its frames are centred on every ``160 * time_stride``-th sample.
     """
-    centre, scale = torch.tensor(list(TARGETS.values())).T
-    standardised: Tensor = (prosody_statistics(waveforms) - centre) / scale
-    return standardised
+    values, chosen = raw_contours(waveforms, time_stride)
+    centre, scale = torch.tensor([row[:2] for row in CONTOURS.values()]).T[:, :, None]
+    standard = ((values - centre) / scale).clamp(-_LIMIT, _LIMIT) * chosen
+    return Prosody(standard, torch.cat(_mean_std(standard, chosen), dim=1))
 
 
-def prosody_statistics(waveforms: Tensor) -> Tensor:
-    """As :func:`prosody_targets` before standardisation, in the units named there."""
-    frames = waveforms.unfold(1, _WINDOW, _HOP)  # (batch, frames, 640)
-    window = torch.hann_window(_WINDOW)
-    power = torch.fft.rfft((frames - frames.mean(2, keepdim=True)) * window, n=_FFT).abs().square()
-    level = power.sum(2).clamp(min=_POWER_FLOOR).log() * _DB
-    active = level > level.amax(1, keepdim=True) - _ACTIVE_DB
-    lag, strength = _period(power, window)
-    voiced = active & (strength > _VOICED_ABOVE)
-    pitch = torch.log(SAMPLE_RATE_HZ / lag)
-    alpha = _ratio_db(power, (1000, 5000), (50, 1000))
-    hammarberg = _peak_db(power, 0, 2000) - _peak_db(power, 2000, 5000)
-    low = _ratio_db(power, (50, 400), (50, 1000))
-    spectrum = _bands_db(power)
+def raw_contours(waveforms: Tensor, time_stride: int) -> tuple[Tensor, Tensor]:
+    """Contours in their own units and the frames where each means something, (batch, contours, frames)."""
+    half = HOP_SAMPLES * time_stride // 2
+    frames_of_network = (waveforms.size(1) - 1) // HOP_SAMPLES // time_stride + 1
+    voice = measure(waveforms, half)
+    values = _contours(voice)
+    frames = {"voiced": voice.voiced, "active": voice.active, "all": torch.ones_like(voice.active)}
+    chosen = torch.stack([frames[row[2]] for row in CONTOURS.values()], dim=1)
+    kept = slice(0, 2 * frames_of_network, 2)
+    return values[..., kept], chosen[..., kept].float()
+
+
+def _contours(voice: Voice) -> Tensor:
+    """(batch, contours, frames) at twice the network's rate."""
+    count = voice.active.sum(1, keepdim=True).clamp(min=1)
+    level = voice.level - (voice.level * voice.active).sum(1, keepdim=True) / count
     columns = [
-        *_mean_std(pitch, voiced), _change(pitch, voiced), _share(voiced, active),
-        _mean_std(level, active)[1], _change(level, active), *_mean_std(strength, voiced),
-        *_mean_std(alpha, voiced), *_mean_std(hammarberg, voiced), *_mean_std(low, voiced),
-        _change(spectrum, active), active.float().mean(1),
+        voice.log_f0, _change(voice.log_f0[:, None], voice.voiced), voice.harmonicity,
+        voice.alpha, voice.hammarberg, voice.low_share,
+        level, _change(level[:, None], voice.active), _rise(level, voice.active),
+        _change(voice.bands.transpose(1, 2), voice.active), *_cepstrum(voice.bands).unbind(2),
+        voice.voiced.float(), voice.active.float(),
     ]  # fmt: skip
     return torch.stack(columns, dim=1)
 
 
-def _period(power: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """Lag of the strongest autocorrelation in samples and its normalised height, (batch, frames) each."""
-    first, last = _LAGS
-    shape = torch.fft.irfft(torch.fft.rfft(window, n=_FFT).abs().square())[: last + 1]
-    correlation = torch.fft.irfft(power)[..., : last + 1]
-    correlation = correlation / correlation[..., :1].clamp(min=_POWER_FLOOR) / (shape / shape[0])
-    lags = torch.arange(first, last + 1)
-    best = (correlation[..., first:] - _LAG_COST * torch.log2(lags / first)).argmax(-1, keepdim=True)
-    strength = correlation[..., first:].gather(-1, best).squeeze(-1)
-    return lags[best.squeeze(-1)].float(), strength.clamp(max=1.0)
+def _change(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean absolute step from each frame to its chosen neighbours; (batch, rows, frames) to (batch, frames)."""
+    both = (chosen[:, 1:] & chosen[:, :-1]).float()
+    step = values.diff(dim=2).abs().mean(1) * both
+    return _around(step) / _around(both).clamp(min=1)
 
 
-def _bin(frequency_hz: float) -> int:
-    return round(frequency_hz * _FFT / SAMPLE_RATE_HZ)
+def _rise(level: Tensor, chosen: Tensor) -> Tensor:
+    both = (chosen[:, 1:] & chosen[:, :-1]).float()
+    return _around(level.diff(dim=1).clamp(min=0) * both) / _around(both).clamp(min=1)
 
 
-def _ratio_db(power: Tensor, above: tuple[int, int], below: tuple[int, int]) -> Tensor:
-    high, low = (power[..., _bin(first) : _bin(end)].sum(-1) for first, end in (above, below))
-    return torch.log(high.clamp(min=_POWER_FLOOR) / low.clamp(min=_POWER_FLOOR)) * _DB
+def _around(steps: Tensor) -> Tensor:
+    """Sum of the step before and the step after each frame; (batch, frames - 1) to (batch, frames)."""
+    return torch.nn.functional.pad(steps, (1, 0)) + torch.nn.functional.pad(steps, (0, 1))
 
 
-def _peak_db(power: Tensor, low_hz: int, high_hz: int) -> Tensor:
-    return power[..., _bin(low_hz) : _bin(high_hz)].amax(-1).clamp(min=_POWER_FLOOR).log() * _DB
-
-
-def _bands_db(power: Tensor) -> Tensor:
-    """(batch, frames, 16) levels of bands of 500 Hz."""
-    batch, frames, _ = power.shape
-    bands = power[..., : _FFT // 2].reshape(batch, frames, _BANDS, -1).sum(-1)
-    return bands.clamp(min=_POWER_FLOOR).log() * _DB
+def _cepstrum(bands: Tensor) -> Tensor:
+    """Cosine transform 1 to 4 of levels in dB; (batch, frames, bands) to (batch, frames, 4)."""
+    size = bands.size(2)
+    angle = torch.outer(torch.arange(size) + 0.5, torch.arange(1, 5)) * (math.pi / size)
+    return bands @ torch.cos(angle) / size
 
 
 def _mean_std(values: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over the chosen frames; NaN below three of them."""
-    count = chosen.sum(1)
-    count = torch.where(count >= 3, count, torch.full_like(count, 0)).float()
-    mean = (values * chosen).sum(1) / count
-    variance = ((values - mean[:, None]).square() * chosen).sum(1) / count
-    return _nan_for_inf(mean), _nan_for_inf(variance.sqrt())
-
-
-def _change(values: Tensor, chosen: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring frames that are both chosen; NaN without any."""
-    both = chosen[:, 1:] & chosen[:, :-1]
-    step = (values[:, 1:] - values[:, :-1]).abs()
-    step = step.mean(-1) if step.dim() == 3 else step
-    return _nan_for_inf((step * both).sum(1) / both.sum(1))
-
-
-def _share(part: Tensor, whole: Tensor) -> Tensor:
-    return part.sum(1) / whole.sum(1).clamp(min=1)
-
-
-def _nan_for_inf(x: Tensor) -> Tensor:
-    return torch.where(torch.isfinite(x), x, torch.full_like(x, float("nan")))
+    """Over the chosen frames, (batch, contours) each; NaN below three of them."""
+    count = chosen.sum(2)
+    known = torch.where(count >= _LEAST_FRAMES, count, torch.full_like(count, float("nan")))
+    mean = (values * chosen).sum(2) / known
+    variance = ((values - mean[..., None]).square() * chosen).sum(2) / known
+    return mean, variance.sqrt()

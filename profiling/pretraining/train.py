@@ -48,7 +48,7 @@ def fit(config: PretrainConfig, recordings: Recordings) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, config)
     torch.set_num_threads(config.threads)
-    stream = CropStream(recordings, config.speech, config.augment, config.seed)
+    stream = CropStream(recordings, config)
     last = folder / LAST
     if last.is_file():
         stream.start = finished_steps(last)
