@@ -54,8 +54,8 @@ class AuxiliaryConfig:
 
     sex: float = 0.5
     age: float = 0.5  # child or adult
-    contours: float = 1.0  # pitch, loudness and spectrum in each frame of the clean crop
-    statistics: float = 1.0  # their means and standard deviations over the crop
+    contours: float = 0.5  # pitch, loudness and spectrum in each frame of the clean crop
+    statistics: float = 2.0  # their means and standard deviations over the crop
 
 
 @dataclass

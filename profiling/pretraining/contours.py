@@ -2,7 +2,8 @@
 
 ``gfe_1`` and ``pool`` hand out the mean and variance of every channel over time, ``attention`` a weighted mean
 and standard deviation. A channel that follows the pitch therefore hands out its mean and its spread; the
-attention of such a channel learns to look where there is pitch.
+attention of such a channel learns to look where there is pitch. Nothing but its contour moves such a channel:
+the layers behind it hear it, and send no gradient back (with it, the speakers' loss pulled the channels away).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Contours(nn.Module):
                 layer.bias[: copies * len(CONTOURS)] = OFFSET
 
     def frames(self, prosody: Prosody, alone: Tensor) -> Tensor:
-        """Loss of the frames of both layers.
+        """Loss of the frames of both layers: a sum over contours, a mean over copies and frames.
 
         Args:
             prosody: targets of the clean crops, (batch, contours, frames).
@@ -48,7 +49,7 @@ class Contours(nn.Module):
         for name, copies in COPIES.items():
             told = self._seen[name][:, : copies * len(CONTOURS)].float()  # (batch, copies * contours, frames)
             wanted = prosody.contours.repeat(1, copies, 1) + OFFSET
-            rows = F.smooth_l1_loss(told, wanted, reduction="none").mean(dim=(1, 2))
+            rows = F.smooth_l1_loss(told, wanted, reduction="none").mean(dim=(1, 2)) * len(CONTOURS)
             losses.append((rows * alone).sum() / alone.sum().clamp(min=1))
         return torch.stack(losses).sum()
 
@@ -59,9 +60,11 @@ class Contours(nn.Module):
         told = torch.stack([means - OFFSET, deviations], dim=1).unflatten(2, (COPIES["pool"], len(CONTOURS)))
         return known_loss(told.transpose(1, 2).flatten(2), prosody.statistics[:, None], alone)
 
-    def _keep(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def _keep(self, name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            asked = COPIES[name] * len(CONTOURS)
             self._seen[name] = output
+            return torch.cat([output[:, :asked].detach(), output[:, asked:]], dim=1)
 
         return hook
 
