@@ -11,7 +11,7 @@ import torch
 
 from profiling.errors import ManifestError
 from profiling.pretraining import augment
-from profiling.pretraining.config import AugmentConfig, SpeechConfig
+from profiling.pretraining.config import AugmentConfig, PretrainConfig, SpeechConfig
 from profiling.pretraining.data import CropStream, loader
 from profiling.pretraining.recordings import load, read_utterances, speech_span
 from tests.pretraining_speech import RATE, recordings, tone
@@ -26,7 +26,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def stream(config: AugmentConfig = NONE, seed: int = 0) -> CropStream:
-    return CropStream(recordings(), SPEECH, config, seed)
+    return CropStream(recordings(), PretrainConfig(seed=seed, speech=SPEECH, augment=config))
 
 
 def corpus(folder: Path) -> Path:
@@ -83,7 +83,8 @@ def test_speech_span_of_speech_without_silence_is_all_of_it() -> None:
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
     one, other = stream(ALL), stream(ALL)
     other.batch(3), torch.manual_seed(7)
-    for a, b in zip(one.batch(5), other.batch(5), strict=True):
+    first, second = one.batch(5), other.batch(5)
+    for a, b in zip([*first[:-1], *first.prosody], [*second[:-1], *second.prosody], strict=True):
         assert torch.equal(a.nan_to_num(), b.nan_to_num())
     assert not torch.equal(stream(ALL, seed=1).batch(5).waveforms, one.batch(5).waveforms)
 

@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from profiling.backbones.frontend import strided_count
+from profiling.backbones.network import NativeNet
+from profiling.config import NativeConfig
 from profiling.pretraining.config import OptimConfig
+from profiling.pretraining.contours import COPIES, OFFSET, Contours, known_loss
 from profiling.pretraining.margin import SubcentreMargin, add_angle
 from profiling.pretraining.module import binary_loss, rate
 from profiling.pretraining.norms import folded, steady
-from profiling.pretraining.prosody import TARGETS, prosody_statistics, prosody_targets
+from profiling.pretraining.prosody import CONTOURS, Prosody, prosody_targets, raw_contours
 from tests.pretraining_speech import RATE, tone
 
-NAMES = list(TARGETS)
+NAMES = list(CONTOURS)
 
 
 def margin_of(centres: np.ndarray, scale: float = 30.0) -> SubcentreMargin:
@@ -90,34 +94,97 @@ def test_the_rate_rises_stays_and_falls_with_the_total() -> None:
     assert rate(55, 100, optim) == rate(55, 200, optim) == 1, "before the decay the total does not matter"
 
 
+def means(waveform: torch.Tensor) -> dict[str, float]:
+    """Mean of each contour where it means something, without the mirrored ends; its ``std`` beside it."""
+    values, chosen = (part[..., 1:-1] for part in raw_contours(waveform[None], time_stride=4))
+    found = {}
+    for name, row, mask in zip(NAMES, values[0], chosen[0] > 0, strict=True):
+        found[name], found[f"{name}_std"] = (
+            float(row[mask].mean()),
+            float(row[mask].std(correction=0)) if mask.any() else float("nan"),
+        )
+    return found
+
+
 @pytest.mark.parametrize("f0_hz", [80.0, 130.0, 220.0, 350.0])
 def test_pitch_of_a_tone(f0_hz: float) -> None:
-    statistics = prosody_statistics(torch.from_numpy(tone(f0_hz, 1.0))[None])[0]
-    assert math.exp(statistics[NAMES.index("log_f0_mean")]) == pytest.approx(f0_hz, rel=0.03)
-    assert statistics[NAMES.index("log_f0_std")] < 0.01 and statistics[NAMES.index("voiced_share")] == 1
-    assert statistics[NAMES.index("harmonicity_mean")] > 0.97
-    assert statistics[NAMES.index("level_std")] < 0.5
+    found = means(torch.from_numpy(tone(f0_hz, 1.0)))
+    assert math.exp(found["log_f0"]) == pytest.approx(f0_hz, rel=0.03)
+    assert found["log_f0_change"] < 0.02 and found["voiced"] == 1 and found["harmonicity"] > 0.95
+    assert found["level_std"] < 1.0
 
 
-def test_pitch_change_level_and_pause_of_a_tone_that_moves() -> None:
+def test_pitch_level_and_pause_of_a_tone_that_moves() -> None:
     low, high = torch.from_numpy(tone(150, 0.5)), torch.from_numpy(tone(300, 0.5, level=0.01))
-    statistics = prosody_statistics(torch.cat([low, high, torch.zeros(RATE)])[None])[0]
-    assert statistics[NAMES.index("log_f0_std")] == pytest.approx(math.log(2) / 2, abs=0.02)
-    assert statistics[NAMES.index("level_std")] == pytest.approx(10.0, abs=0.7), "20 dB apart, half each"
-    assert statistics[NAMES.index("active_share")] == pytest.approx(0.5, abs=0.04)
+    found = means(torch.cat([low, high, torch.zeros(RATE)]))
+    assert found["log_f0_std"] == pytest.approx(math.log(2) / 2, abs=0.04)
+    assert found["level_std"] == pytest.approx(10.0, abs=0.9), "20 dB apart, half each"
+    assert found["level"] == pytest.approx(0.0, abs=0.9), "against the mean over what is active"
+    assert found["active"] == pytest.approx(0.5, abs=0.04)
+
+
+def test_a_spectrum_that_falls_has_a_first_cepstrum_and_white_noise_has_none() -> None:
+    noise = 0.1 * torch.randn(RATE, generator=torch.Generator().manual_seed(0))
+    falling = torch.nn.functional.conv1d(noise[None, None], torch.full((1, 1, 8), 0.125))[0, 0]
+    assert abs(means(noise)["cepstrum_1"]) < 0.2 < 2 < means(falling)["cepstrum_1"]
 
 
 def test_noise_has_no_pitch_and_says_so() -> None:
     noise = 0.1 * torch.randn(2, RATE, generator=torch.Generator().manual_seed(0))
-    targets = prosody_targets(noise)
-    assert targets[:, NAMES.index("log_f0_mean")].isnan().all()
-    assert torch.isfinite(targets[:, NAMES.index("flux")]).all()
-    assert prosody_targets(torch.zeros(1, RATE)).shape == (1, len(TARGETS))
+    contours, statistics = prosody_targets(noise, time_stride=4)
+    assert statistics[:, NAMES.index("log_f0")].isnan().all()
+    assert not contours[:, NAMES.index("log_f0")].any()
+    assert torch.isfinite(statistics[:, NAMES.index("flux")]).all()
+    assert torch.isfinite(prosody_targets(torch.zeros(1, RATE), 4).contours).all()
+
+
+@pytest.mark.parametrize("time_stride", [1, 2, 4])
+@pytest.mark.parametrize("samples", [16_000, 24_000, 32_000, 16_161])
+def test_a_frame_for_each_the_network_has(time_stride: int, samples: int) -> None:
+    frames = strided_count(strided_count(torch.tensor(samples), 160), time_stride)
+    assert prosody_targets(torch.rand(1, samples), time_stride).contours.shape == (1, len(NAMES), int(frames))
 
 
 def test_targets_do_not_depend_on_the_level() -> None:
     speech = torch.from_numpy(tone(170, 1.0))[None] + 0.001 * torch.randn(1, RATE)
-    assert torch.allclose(prosody_targets(speech), prosody_targets(speech * 3), atol=1e-2, equal_nan=True)
+    quiet, loud = (prosody_targets(wave, 4).statistics for wave in (speech, speech * 3))
+    assert torch.allclose(quiet, loud, atol=1e-2, equal_nan=True)
+
+
+def watched(seed: int = 0) -> tuple[NativeNet, Contours, Prosody, dict[str, torch.Tensor]]:
+    torch.manual_seed(seed)
+    net = NativeNet(NativeConfig(widths=[4, 4], strides=[2, 8], time_stride=4))
+    contours = Contours(net)
+    waveforms = torch.from_numpy(np.stack([tone(150, 1.0), tone(250, 1.0)]))
+    return net, contours, prosody_targets(waveforms, 4), net(waveforms)
+
+
+def test_contours_move_their_own_channels_and_speakers_do_not() -> None:
+    net, contours, prosody, layers = watched()
+    asked = COPIES["pool"] * len(NAMES)
+    layers["embedding"].square().sum().backward(retain_graph=True)
+    assert not net.pool.weight.grad[:asked].any() and net.pool.weight.grad[asked:].any()
+    net.zero_grad()
+    contours.frames(prosody, torch.ones(2)).backward()
+    assert net.pool.weight.grad[:asked].any() and not net.pool.weight.grad[asked:].any()
+
+
+def test_the_loss_of_contours_by_hand() -> None:
+    _net, contours, prosody, _ = watched()
+    with torch.no_grad():  # channels that say the truth but for the level, which they miss by 2
+        for name, copies in COPIES.items():
+            told = contours._seen[name].clone()
+            asked = copies * len(NAMES)
+            told[:, :asked] = prosody.contours.repeat(1, copies, 1) + OFFSET
+            told[:, NAMES.index("level") : asked : len(NAMES)] += 2.0
+            contours._seen[name] = told
+        assert float(contours.frames(prosody, torch.ones(2))) == pytest.approx(2 * (2.0 - 0.5), rel=1e-4)
+        assert float(contours.frames(prosody, torch.zeros(2))) == 0.0
+
+
+def test_what_is_unknown_or_shared_does_not_count() -> None:
+    wanted = torch.tensor([[1.0, float("nan")], [5.0, 5.0]])
+    assert float(known_loss(torch.zeros(2, 2), wanted, torch.tensor([1.0, 0.0]))) == pytest.approx(0.5)
 
 
 def spiky_net() -> torch.nn.Sequential:

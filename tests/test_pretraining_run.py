@@ -31,7 +31,7 @@ def tiny(folder: Path, **changes: object) -> PretrainConfig:
         log_every=2,
         network=NativeConfig([2], [32], time_stride=2),
         speech=SpeechConfig(speeds=[1.0, 1.1], crop_s=[0.5, 1.0], crop_share=[0.5, 0.5], batch_s=4.0),
-        optim=OptimConfig(warmup_steps=2, decay_share=0.5, floor_from_step=2),
+        optim=OptimConfig(warmup_steps=2, decay_share=0.5),
     )
     for key, value in changes.items():
         setattr(config, key, value)
@@ -79,7 +79,7 @@ def test_leavings_are_a_log_and_weights_that_load(tmp_path: Path) -> None:
     fit(tiny(tmp_path), recordings())
     rows = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4, 6]
-    assert {"speaker", "sex", "age", "prosody", "accuracy", "lr", "step_s"} <= rows[0].keys()
+    assert {"speaker", "sex", "age", "contours", "statistics", "accuracy", "lr", "step_s"} <= rows[0].keys()
     net = load_weights(tmp_path / "step-000006.safetensors")
     weights = state(tmp_path)["state_dict"]
     for name, value in net.state_dict().items():
