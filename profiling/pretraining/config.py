@@ -76,7 +76,7 @@ class PretrainConfig:
     """Everything ``python -m profiling.pretraining`` needs."""
 
     output: str = "runs/pretrain_mini"  # resumed where it holds a last.ckpt
-    steps: int = 1800
+    steps: int = 2500
     seed: int = 0
     threads: int = 1  # of PyTorch on a CPU; resuming bit for bit needs the same number
     device: str = "auto"  # auto | cpu | cuda
