@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from probing import DEFAULT, paired_p
@@ -33,6 +34,8 @@ SHOWN: dict[str, list[tuple[str, str]]] = {
     "speechocean762 age, adults": [("mae", "· adults alone: MAE"), ("skill", "· adults alone: skill")],
     "speechocean762 verification": [("eer", "EER"), ("eer_same_gender_and_age", "EER, same gender and age")],
 }
+
+EMOTION = ("emodb emotion", "nemo emotion")
 
 
 def row(cells: Sequence[str]) -> str:
@@ -70,6 +73,7 @@ def sources_table(scores: dict[str, Scores], trained: str) -> str:
         for index, (key, heading) in enumerate(shown):
             cells = [number(own, task, preferred(own, task, layer), key) for own in scores.values()]
             rows.append([heading, *cells, p_value(scores, trained, task, layer) if index == 0 else ""])
+    rows.append(both_corpora(scores, trained))
     names = ["**mini**" if name == trained else name for name in scores]
     return table(["", *names, "p, mini against untrained"], rows)
 
@@ -78,6 +82,22 @@ def p_value(scores: dict[str, Scores], trained: str, task: str, layer: str) -> s
     """Sign-flip test over speakers, where a score keeps its speakers."""
     pair = [scores[name].get(task, {}).get(layer, {}).get("speakers") for name in (trained, "untrained")]
     return "" if None in pair else f"{paired_p(*pair):.2g}"
+
+
+def both_corpora(scores: dict[str, Scores], trained: str) -> list[str]:
+    """Emotion over the speakers of both corpora: mean right share of a speaker, and the paired test."""
+    shares = {}
+    for name, own in scores.items():
+        found = [own.get(task, {}).get(preferred(own, task, DEFAULT)) for task in EMOTION]
+        if None not in found:
+            shares[name] = [share for score in found for share in score["speakers"]]
+    cells = [f"{mean(shares[name]):.3f}" if name in shares else "-" for name in scores]
+    p = (
+        f"{paired_p(shares[trained], shares['untrained']):.2g}"
+        if {trained, "untrained"} <= shares.keys()
+        else ""
+    )
+    return ["emotion, speakers of both: right share", *cells, p]
 
 
 def layers_table(scores: Scores) -> str:

@@ -24,7 +24,7 @@ _MISUSE = {
 }
 
 
-def model_card(spec: ProfilerSpec, name: str = "this folder") -> str:
+def model_card(spec: ProfilerSpec, name: str = "path/of/this/folder") -> str:
     """The card of a profiler.
 
     Args:

@@ -69,7 +69,7 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
     spec = replace(spec, calibration=calibration)
     write_bundle(folder / BUNDLE, spec, final.state, final.seen)
-    atomic_write(folder / BUNDLE / CARD, model_card(spec, f"{folder}"))
+    atomic_write(folder / BUNDLE / CARD, model_card(spec))
     write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
 
