@@ -57,7 +57,7 @@ class Contours(nn.Module):
         """Loss of the attention's weighted means and deviations, (batch, 3072), against the statistics."""
         asked = COPIES["pool"] * len(CONTOURS)
         means, deviations = attention[:, :asked], attention[:, POOLED_CHANNELS : POOLED_CHANNELS + asked]
-        told = torch.stack([means - OFFSET, deviations], dim=1).unflatten(2, (COPIES["pool"], len(CONTOURS)))
+        told = torch.stack([means - OFFSET, deviations], dim=1).reshape(len(attention), 2, COPIES["pool"], -1)
         return known_loss(told.transpose(1, 2).flatten(2), prosody.statistics[:, None], alone)
 
     def _keep(self, name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
