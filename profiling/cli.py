@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "age, gender and emotion of recordings: files, folders, lists, standard input",
     "similarity": "how alike voices are: cosine of their embeddings",
     "push": "put a trained profiler with its card on the Hugging Face hub",
+    "report": "one HTML page of a run, several runs, a sweep or a matrix",
     "cache": "ls | verify | compact | prune the feature stores",
     "audit": "what would make a result on these corpora wrong: duplicates, overlap, labels, voices",
     "corpora": "which corpora can be read: labels, hours, licence; one card in full",

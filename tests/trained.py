@@ -29,8 +29,10 @@ class Said:
 def call(*arguments: str, pictures: bool = False) -> Said:
     """A command in this process; drawing takes half of a small run's time, so pictures are empty files."""
     out, err = io.StringIO(), io.StringIO()
-    drawn = contextlib.nullcontext() if pictures else patch("profiling.evaluation.figures.save", _undrawn)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), drawn:
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.ExitStack() as undrawn:
+        if not pictures:
+            undrawn.enter_context(patch("profiling.evaluation.figures.save", _undrawn))
+            undrawn.enter_context(patch("profiling.training.score.write_html"))
         code = main(arguments)
     return Said(code, out.getvalue(), err.getvalue())
 

@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             say(
                 f"{name} was scored {score['times_scored']} times with this head; a set looked at often is chosen on"
             )
-    say(f"result in {folder} (report.md, metrics.json, predictions.parquet)")
+    say(f"result in {folder} (report.html, report.md, metrics.json, predictions.parquet)")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from profiling.evaluation.decisions import decide
 from profiling.evaluation.pooling import speaker_level
 from profiling.evaluation.scoring import AGE_BANDS, score_classification, score_heldout, score_regression
-from profiling.heads.modules import Head
+
+if TYPE_CHECKING:  # torch costs seconds; reading predictions does without
+    from profiling.heads.modules import Head
 
 _PIECE_ROWS = 4096
 _ID_COLUMNS = ["utt_id", "speaker_id", "corpus"]

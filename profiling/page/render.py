@@ -32,11 +32,17 @@ def write_page(path: Path, page: Page) -> Path:
     folder = path.with_name(f"{path.stem}_files")
     for block in (block for section in page.sections for block in all_blocks(section.blocks)):
         if isinstance(block, Picture):
-            atomic_write(folder / f"{block.name}.svg", block.drawing.svg(block.name, alone=True))
+            _put(folder / f"{block.name}.svg", block.drawing.svg(block.name, alone=True))
         elif isinstance(block, Table) and block.name:
-            atomic_write(folder / f"{block.name}.csv", table_csv(block))
+            _put(folder / f"{block.name}.csv", table_csv(block))
     atomic_write(path, render(page, quote(folder.name)))
     return path
+
+
+def _put(path: Path, text: str) -> None:
+    """Without fsync, which for dozens of small files takes longer than the report; it can be made again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def render(page: Page, files: str) -> str:

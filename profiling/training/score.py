@@ -22,6 +22,7 @@ from profiling.evaluation.summary import summary_lines
 from profiling.evaluation.trust import fit_calibration
 from profiling.heads.modules import build_head, layer_weights
 from profiling.provenance import atomic_write, read_json, write_json
+from profiling.report.pages import write_html
 from profiling.training.baselines import baseline_predictions, heldout_key
 from profiling.training.describe import describe_backbone, describe_data, provenance
 from profiling.training.log import say
@@ -78,13 +79,14 @@ def write_predictions(folder: Path, result: Result, predictions: pd.DataFrame) -
     """Writes the predictions and the report of a result whose ``metrics.json`` comes last."""
     write_parquet(folder / PREDICTIONS, predictions)
     write_report(folder, result, predictions)
+    write_html(folder, result)
 
 
 def say_result(folder: Path, result: Result) -> None:
     """The answer, where it is, and what can be done with it."""
     for line in summary_lines(result):
         say(line)
-    say(f"run folder {folder} (report.md, metrics.json, predictions.parquet, bundle/)")
+    say(f"run folder {folder} (report.html, report.md, metrics.json, predictions.parquet, bundle/)")
     say(f"to ask it about a recording: profiling predict --model {folder} FILE")
 
 

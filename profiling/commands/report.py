@@ -1,0 +1,36 @@
+"""``profiling report RUN [RUN...]``: one self-contained HTML page of a run, several runs, a sweep or a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from profiling.commands.arguments import Parser, answer
+
+EPILOG = (
+    "Every run writes report.html by itself; this writes it again, for several runs, a sweep or a matrix too. "
+    "Pictures as SVG and tables as CSV are put into <page>_files/ beside it. "
+    "Parts whose data is not in the folder are left out."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes the page and prints its path; 0 done, 2 a mistake."""
+    parser = Parser("profiling report", description="A report as one HTML page.", epilog=EPILOG)
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="run, evaluation, sweep or matrix folder; several runs"
+    )
+    parser.add_argument(
+        "--out", help="the HTML file (default: report.html in the folder; several runs need it)"
+    )
+    parser.add_argument(
+        "--audio", action="store_true",
+        help="players for the worst errors; the page then names folders of this machine, so do not pass it on",
+    )  # fmt: skip
+    arguments = parser.parse_args(list(argv))
+
+    from profiling.report.pages import write_report
+
+    out = Path(arguments.out) if arguments.out else None
+    answer(str(write_report([Path(run) for run in arguments.runs], out, audio=arguments.audio)))
+    return 0

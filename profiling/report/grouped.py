@@ -1,0 +1,154 @@
+"""Scores by group, and gaps beside those of a model without bias; held-out scores of perturbed copies."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from profiling.evaluation.summary import NAMES, number_text
+from profiling.page.blocks import Block, Fold, Group, Picture, Row, Section, Table, Text
+from profiling.report.answer import axis_name, limits_of
+from profiling.report.folder import RunFolder, anchor, study_key
+from profiling.report.forest import ForestRow, forest
+from profiling.report.plane import Curve, curves_chart
+
+_KINDS = ("a", "b", "c", "d")
+_MOST_CURVES = len(_KINDS)
+_READING = (
+    "A gap is the best group's score minus the worst's. Beside it: the gaps of the same answers with groups dealt out "
+    "at random to speakers. A gap within those is what any model shows by chance. A hollow dot has no interval."
+)
+
+
+def groups(run: RunFolder) -> Section | None:
+    """A forest plot for each grouping of each part of the answer."""
+    blocks: list[Block] = []
+    for part in run.answers:
+        study = run.groups.get(study_key(part))
+        if study and study["groups"]:
+            title = part.title[0].upper() + part.title[1:]
+            blocks.append(Group(title, [*_forests(run, study, part.title), *_gaps(study, part.title)]))
+    return Section("groups", "By group", [*blocks, Text(_READING, "note")]) if blocks else None
+
+
+def _forests(run: RunFolder, study: dict[str, Any], where: str) -> list[Block]:
+    mine = [row for row in study["groups"] if row["metric"] == run.metric]
+    pictures: list[Picture] = []
+    for grouping, found in groupby(mine, key=lambda row: row["grouping"]):
+        rows = [_row(row) for row in found]
+        if len(rows) > 1:
+            pictures.append(_forest(run, rows, str(grouping), where))
+    every = Table(
+        f"Every group, {where}", ("grouping", "group", "metric", "value", "utterances", "speakers", "note"),
+        [_cells(row) for row in study["groups"]], f"groups_{anchor(where)}",
+    )  # fmt: skip
+    return [Row(pictures), Fold("Every group as a table", [every])]
+
+
+def _forest(run: RunFolder, rows: list[ForestRow], grouping: str, where: str) -> Picture:
+    title = f"{NAMES[run.metric]} by {grouping}, {where}"
+    drawing = forest(rows, title, axis_name(run.metric, run.unit), limits=limits_of(run.metric))
+    return Picture(f"by_{anchor(grouping)}_{anchor(where)}", drawing, f"By {grouping}.")
+
+
+def _row(row: dict[str, Any]) -> ForestRow:
+    label = f"{row['group']} ({row['speakers'] or '?'} spk)"
+    return ForestRow(label, row["value"], row["low"], row["high"], _text(row), note=row["note"] or "")
+
+
+def _text(row: dict[str, Any]) -> str:
+    value = number_text(row["metric"], row["value"])
+    if row["low"] is None or row["high"] is None:
+        return value
+    return f"{value} [{number_text(row['metric'], row['low'])}, {number_text(row['metric'], row['high'])}]"
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    name = NAMES.get(row["metric"], row["metric"])
+    speakers = "" if row["speakers"] is None else str(row["speakers"])
+    return (
+        row["grouping"],
+        row["group"],
+        name,
+        _text(row),
+        str(row["n"]),
+        speakers,
+        row["note"] or row["reason"] or "",
+    )
+
+
+def _gaps(study: dict[str, Any], where: str) -> list[Block]:
+    rows = [
+        (
+            gap["grouping"], NAMES.get(gap["metric"], gap["metric"]), number_text(gap["metric"], gap["gap"]),
+            gap["best"], gap["worst"], number_text(gap["metric"], gap["random_median"]),
+            number_text(gap["metric"], gap["random_95"]), f"{gap['p_value']:.3f}", gap["note"] or "",
+        )
+        for gap in study["gaps"]
+        if gap["gap"] is not None
+    ]  # fmt: skip
+    head = ("grouping", "metric", "gap", "best", "worst", "random median", "random 95 %", "p", "note")
+    few = sorted({gap["grouping"] for gap in study["gaps"] if gap["gap"] is None})
+    found: list[Block] = (
+        [Table(f"Largest gaps, {where}", head, rows, f"gaps_{anchor(where)}")] if rows else []
+    )
+    if few:
+        found.append(Text(f"No gap for {', '.join(few)}: fewer than two groups are large enough.", "note"))
+    return found
+
+
+def robustness(run: RunFolder) -> Section | None:
+    """Curves against severity, one picture for each kind of perturbation with more than one severity."""
+    mine = [
+        row for row in run.robustness if row["metric"] == run.metric and row["decision"] == _decision(run)
+    ]
+    if not mine:
+        return None
+    pictures = [_degrading(run, step, mine) for step in _graded(mine)]
+    table = Table(
+        "Scores of perturbed copies", ("corpus", "copy", NAMES[run.metric], "utterances", "speakers", "unusable"),
+        [
+            (row["corpus"], row["steps"], _text(row), str(row["n"]), str(row["speakers"] or ""), str(row["lost"]))
+            for row in mine
+        ],
+        "robustness",
+    )  # fmt: skip
+    said = "The same held-out utterances, perturbed; clean stands first. The head was not trained on such copies."
+    return Section("robustness", "When recordings get worse", [Text(said), Row(pictures), table])
+
+
+def _decision(run: RunFolder) -> str:
+    return run.result["heldout_decision"]
+
+
+def _graded(rows: list[dict[str, Any]]) -> list[str]:
+    """Steps with at least two severities alone."""
+    alone: dict[str, set[float]] = {}
+    for row in rows:
+        if row["severity"] is not None and "+" not in row["steps"] and row["steps"].count(":") == 1:
+            alone.setdefault(row["step"], set()).add(row["severity"])
+    return [step for step, severities in alone.items() if len(severities) > 1]
+
+
+def _degrading(run: RunFolder, step: str, rows: list[dict[str, Any]]) -> Picture:
+    chosen = [r for r in rows if r["step"] == step and "+" not in r["steps"] and r["steps"].count(":") == 1]
+    curves = []
+    for kind, corpus in zip(_KINDS, dict.fromkeys(row["corpus"] for row in chosen), strict=False):
+        points = sorted(
+            (r["severity"], r["value"]) for r in chosen if r["corpus"] == corpus and r["value"] is not None
+        )
+        curves.append(Curve(corpus, [x for x, _ in points], [y for _, y in points], kind, dots=True))
+    xs, ys = [x for c in curves for x in c.x], [y for c in curves for y in c.y]
+    top = limits_of(run.metric) or (0.0, max(ys) * 1.1)
+    said = "; ".join(
+        f"{c.name}: " + ", ".join(f"{y:.3f} at {x:g}" for x, y in zip(c.x, c.y, strict=True)) for c in curves
+    )
+    title = f"{NAMES[run.metric]} against {step}"
+    drawing = curves_chart(
+        curves,
+        ((min(xs), max(xs)), top),
+        (f"{step}, as given in its step", axis_name(run.metric, run.unit)),
+        title,
+        said,
+    )
+    return Picture(f"robustness_{anchor(step)}", drawing, f"{title}.")
