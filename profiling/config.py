@@ -65,6 +65,7 @@ class BackboneConfig:
     sha256: str = "9b12f6bfdb641297eb7a8c04993d0a62944586e4a1db52cc2ba86aec08980570"
     cache_dir: str | None = None  # None: HF_HOME and friends
     device: str = "auto"  # auto | cpu | cuda | cuda:N
+    engine: str = "torchscript"  # of ecapa2: torchscript | native | auto (native on CUDA); no other numbers
     precision: str = "fp32"  # fp32 (TF32 off) | tf32 | fp16 (CUDA)
     untrained: bool = False  # native_mini: random weights instead of the trained ones in the package
     native: NativeConfig = field(default_factory=NativeConfig)

@@ -12,6 +12,7 @@ from profiling.perturbations import parse_perturbations
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone.name": ("ecapa2", "native", "native_mini", "spectral_stats"),
+    "backbone.engine": ("torchscript", "native", "auto"),
     "backbone.precision": ("fp32", "tf32", "fp16"),
     "store.dtype": ("float32", "float16"),
     "store.verify": ("none", "sample", "all"),

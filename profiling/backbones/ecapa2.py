@@ -15,6 +15,7 @@ import torch
 from profiling.backbones.batches import check_request
 from profiling.backbones.contract import Contract, Layout, probed
 from profiling.backbones.device import check_precision, resolve_device
+from profiling.backbones.engine import Engine, Twin, find_twin, wanted_engine
 from profiling.backbones.hub import WeightsFile, locate
 from profiling.backbones.probe import probe, split
 from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
@@ -29,13 +30,21 @@ class Ecapa2:
 
     Attributes:
         layout: whether the halves of gfe_1, gfe_2 and pool behave as mean and variance.
-        notice: one line for the user where the weights are not the authors', else None.
+        engine: what computes, ``torchscript`` or ``native`` (see :mod:`profiling.backbones.engine`).
+        notice: one line for the user where the weights are not the authors', or where the engine is not the
+            one that was asked for, else None.
     """
 
     name = "ecapa2"
 
     def __init__(
-        self, network: ScriptedNetwork, weights: WeightsFile, contract: Contract, device: str, precision: str
+        self,
+        network: ScriptedNetwork,
+        weights: WeightsFile,
+        contract: Contract,
+        device: str,
+        precision: str,
+        twin: Twin | None = None,
     ) -> None:
         self._network, self._weights = network, weights
         self.layers: Mapping[str, int] = ECAPA2_LAYERS
@@ -43,8 +52,13 @@ class Ecapa2:
         self.batching: Batching = contract.batching
         self.layout: Layout = contract.layout
         self.training: Training = _training(network, weights)
-        self.notice = weights.notice and f"{weights.notice} ({self.training})"
         self.device, self.precision = device, precision
+        self.engine: Engine = "torchscript"
+        self._native = twin.backbone if twin else None
+        if self._native is not None:
+            self.engine, self.batching = "native", self._native.batching
+            self.min_samples = max(self.min_samples, self._native.min_samples)
+        self.notice = _notice(weights, self.training, twin)
 
     @classmethod
     def load(cls, config: BackboneConfig, cache: Path) -> Ecapa2:
@@ -70,10 +84,15 @@ class Ecapa2:
             "precision": config.precision,
             "torch": torch.__version__,
         }
-        return cls(network, weights, probed(measure, key, cache), device, config.precision)
+        contract = probed(measure, key, cache)
+        twin = None
+        if wanted_engine(config.engine, device) == "native":
+            twin = find_twin(weights.path, weights.sha256, config, device, cache)
+            _LOG.info("%s: engine native: %s", weights.path, twin.reason)
+        return cls(network, weights, contract, device, config.precision, twin)
 
     def identity(self) -> dict[str, str | int]:
-        """The weights are their bytes."""
+        """The weights are their bytes, whichever engine computes with them."""
         return {"weights_sha256": self._weights.sha256}
 
     def extract(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> Features:
@@ -83,6 +102,8 @@ class Ecapa2:
             ValueError: an unknown label, no waveform, a waveform too short, or mixed lengths.
         """
         check_request(waveforms, layers, self.layers, self.min_samples)
+        if self._native is not None:
+            return self._native.extract(waveforms, layers)
         asked = [label for label in self.layers if label in layers]
         label = "|".join(asked)
         if self.batching == "single":
@@ -101,3 +122,11 @@ def _training(network: ScriptedNetwork, weights: WeightsFile) -> Training:
     if said == "untrained":
         return "untrained"
     return "mini" if said == "mini" else "local"
+
+
+def _notice(weights: WeightsFile, training: Training, twin: Twin | None) -> str | None:
+    """Whose weights, where they are not the authors', and an engine that could not be had."""
+    parts = [f"{weights.notice} ({training})"] if weights.notice else []
+    if twin is not None and twin.backbone is None:
+        parts.append(f"backbone.engine=native is refused, TorchScript computes: {twin.reason}")
+    return "; ".join(parts) or None

@@ -65,11 +65,19 @@ def export_torchscript(net: NativeNet, path: Path, training: Training = "untrain
         path: the file, replaced as a whole or not at all.
         training: what stands behind the weights; written into the file, where ``backbone=ecapa2`` finds it.
     """
-    module = ReleasedInterface(copy.deepcopy(net).cpu().float()).eval()
     buffer = io.BytesIO()
+    extra = {"training": training, "architecture": net.architecture}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is", DeprecationWarning)
+        torch.jit.save(scripted(net), buffer, _extra_files={EXTRA_FILE: json.dumps(extra)})
+    atomic_write(path, buffer.getvalue())
+
+
+def scripted(net: NativeNet) -> torch.jit.ScriptModule:
+    """A copy of ``net`` as TorchScript with the released call interface, on the CPU and in float32."""
+    module = ReleasedInterface(copy.deepcopy(net).cpu().float()).eval()
     with warnings.catch_warnings():
         # Other formats are no choice: the released network exists as TorchScript only.
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is", DeprecationWarning)
-        scripted = torch.jit.script(module)
-        torch.jit.save(scripted, buffer, _extra_files={EXTRA_FILE: json.dumps({"training": training})})
-    atomic_write(path, buffer.getvalue())
+        script: torch.jit.ScriptModule = torch.jit.script(module)
+    return script

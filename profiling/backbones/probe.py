@@ -21,7 +21,8 @@ from profiling.errors import BackboneError
 Array = NDArray[np.float32]
 Call = Callable[[Array, str], Array]  # (batch, samples), "gfe_1|pool" -> (batch, dims of the labels)
 
-_ALL = "|".join(ECAPA2_LAYERS)
+#: The label that asks for every layer.
+ALL_LAYERS = "|".join(ECAPA2_LAYERS)
 _BATCH_SAMPLES = SAMPLE_RATE_HZ // 2
 _LABEL_SAMPLES = SAMPLE_RATE_HZ // 10
 _SHORTEST, _LONGEST = 200, _LABEL_SAMPLES  # where the shortest accepted length is looked for, samples
@@ -47,7 +48,7 @@ def probe(call: Call, what: str, precision: str = "fp32") -> Contract:
     signals = np.stack([voice(_BATCH_SAMPLES), noise(_BATCH_SAMPLES)])  # (2, samples)
     short = signals[:1, :_LABEL_SAMPLES]
     _check_order(call, what, short, _labels_alone(call, what, short), tolerance)
-    alone = np.concatenate([_finite(call(signal[None], _ALL), what, _ALL) for signal in signals])
+    alone = np.concatenate([_finite(call(signal[None], ALL_LAYERS), what, ALL_LAYERS) for signal in signals])
     return Contract(
         batching="equal" if _batch_equals(call, signals, alone, tolerance) else "single",
         layout=_layout(alone),
@@ -94,13 +95,13 @@ def _check_order(
         )
         raise BackboneError(
             f"{what}: label={'|'.join(asked)!r} gives {came}, expected what each label gives alone,"
-            f" in the network's order {_ALL}"
+            f" in the network's order {ALL_LAYERS}"
         )
 
 
 def _batch_equals(call: Call, signals: Array, alone: Array, tolerance: dict[str, float]) -> bool:
     try:
-        together = call(signals, _ALL)
+        together = call(signals, ALL_LAYERS)
     except RuntimeError:
         return False
     layers = list(ECAPA2_LAYERS)
@@ -151,7 +152,7 @@ def _shortest(call: Call, what: str, signal: Array) -> int:
 
 def _accepts(call: Call, signal: Array) -> bool:
     try:
-        return bool(np.isfinite(call(signal[None], _ALL)).all())
+        return bool(np.isfinite(call(signal[None], ALL_LAYERS)).all())
     except RuntimeError:
         return False
 

@@ -85,3 +85,9 @@ class Backbone(Protocol):
             layer -> (batch, dim) float32, in the order of ``waveforms``.
         """
         ...
+
+
+def notice_of(backbone: Backbone) -> str | None:
+    """What must be said of a backbone wherever its numbers are shown; None for most."""
+    found = getattr(backbone, "notice", None)
+    return None if found is None else str(found)

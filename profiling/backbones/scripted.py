@@ -15,7 +15,8 @@ from profiling.backbones.device import matmul_precision
 from profiling.backbones.probe import Array
 from profiling.errors import BackboneError
 
-#: What our exporter writes into the archive beside the code: ``{"training": "untrained" | "mini", ...}``.
+#: What our exporter writes into the archive beside the code:
+#: ``{"training": "untrained" | "mini", "architecture": {"widths": ..., "strides": ..., "time_stride": ...}}``.
 EXTRA_FILE = "profiling.json"
 
 
@@ -24,6 +25,7 @@ class ScriptedNetwork:
 
     Attributes:
         extra: what :data:`EXTRA_FILE` of the archive says; empty for files that are not ours.
+        module: the TorchScript module itself.
 
     Raises:
         BackboneError: the file is no TorchScript archive, or cut off.
@@ -39,7 +41,7 @@ class ScriptedNetwork:
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0].split(". ")[0]
             raise BackboneError(f"{path}: not a TorchScript file, or cut off ({reason})") from error
-        self._module = module.half() if precision == "fp16" else module
+        self.module: torch.jit.ScriptModule = module.half() if precision == "fp16" else module
         self._device, self._precision = device, precision
         self.extra = _parse_extra(path, extra_files[EXTRA_FILE])
 
@@ -61,7 +63,7 @@ class ScriptedNetwork:
         still = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
         try:
             with torch.no_grad(), still, matmul_precision(self._precision):
-                output = self._module(waveforms, label=label)
+                output = self.module(waveforms, label=label)
         except torch.jit.Error as error:  # the network's own `raise`; it is no RuntimeError by itself
             raise RuntimeError(str(error)) from error
         return np.asarray(output.float().reshape(len(batch), -1).cpu().numpy())

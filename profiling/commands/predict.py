@@ -101,6 +101,7 @@ def _check(asked: Namespace) -> None:
 
 
 def _panel(asked: Namespace) -> Panel:
+    from profiling.backbones.protocol import notice_of
     from profiling.features.prepare import TRAINING_NOTES
     from profiling.predict.loading import default_bundles, load_profilers
     from profiling.predict.panel import Panel, PanelOptions
@@ -119,6 +120,8 @@ def _panel(asked: Namespace) -> Panel:
     for profiler in panel.profilers:
         backbone = profiler.backbone
         say(f"{profiler.task}: {backbone.name}, {TRAINING_NOTES[backbone.training]}")
+        if notice := notice_of(backbone):
+            say(f"{profiler.task}: {notice}")
         if profiler.calibration.quantile is None:
             say(f"{profiler.task}: no interval, {profiler.calibration.reason}")
         if steps := profiler.audio.perturb:

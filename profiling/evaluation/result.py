@@ -96,12 +96,16 @@ class Task(TypedDict):
 
 
 class BackboneUsed(TypedDict):
-    """Where the features come from; ``training`` as in ``backbones.protocol.Training``."""
+    """Where the features come from; ``training`` as in ``backbones.protocol.Training``.
+
+    ``notice``: what else must be said of it, such as an engine that was asked for and refused.
+    """
 
     name: str
     training: str
     weights_sha256: str | None
     licence: str | None
+    notice: NotRequired[str | None]
 
 
 class Split(TypedDict):

@@ -304,6 +304,8 @@ def _backbone(result: Result) -> Section:
     blocks: list[Block] = [
         Paragraph(f"{backbone['name']}, training: {backbone['training']}, weights sha256 {sha256}.")
     ]
+    if notice := backbone.get("notice"):
+        blocks.append(Paragraph(f"Note: {notice}."))
     if backbone["licence"]:
         blocks.append(Paragraph(f"Licence: {backbone['licence']}."))
     if backbone["training"] == "released":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from profiling.backbones.build import build_backbone
-from profiling.backbones.protocol import Backbone
+from profiling.backbones.protocol import Backbone, notice_of
 from profiling.config import RunConfig
 from profiling.errors import ProfilingError
 from profiling.features.blocks import build_configured
@@ -85,9 +85,8 @@ def load_backbone(config: RunConfig, say: Say) -> Backbone:
 
 def say_backbone(backbone: Backbone, say: Say) -> None:
     """One line on what stands behind a backbone's numbers, after its notice if it has one."""
-    notice = getattr(backbone, "notice", None)
-    if notice:
-        say(str(notice))
+    if notice := notice_of(backbone):
+        say(notice)
     note = TRAINING_NOTES[backbone.training]
     say(f"backbone {backbone.name} on {backbone.device}, {backbone.precision}: {note}")
 

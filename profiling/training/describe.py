@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from profiling.backbones.protocol import notice_of
 from profiling.config import RunConfig
 from profiling.corpora.cards import find_card
 from profiling.corpora.protocol import Protocol
@@ -46,6 +47,7 @@ def describe_backbone(rows: RunRows) -> BackboneUsed:
         "training": backbone.training,
         "weights_sha256": str(backbone.identity().get("weights_sha256", "")) or None,
         "licence": _ECAPA2_LICENCE if backbone.training in ("released", "local") else None,
+        "notice": notice_of(backbone),
     }
 
 
