@@ -87,7 +87,7 @@ def test_the_file_says_what_stands_behind_its_weights_and_export_is_silent(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.load(str(file), _extra_files=extra)
-    assert json.loads(extra["profiling.json"]) == {"training": "mini"}
+    assert json.loads(extra["profiling.json"]) == {"training": "mini", "architecture": net.architecture}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         export_torchscript(net, tmp_path / "silent.pt")
