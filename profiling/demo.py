@@ -11,6 +11,7 @@ from profiling.corpora.generated import generate_corpus
 from profiling.evaluation.summary import summary_lines
 from profiling.predict import Answer, load_profilers
 from profiling.provenance import atomic_write
+from profiling.report.pages import write_report
 from profiling.training.hydra_app import compose_config
 from profiling.training.rows import load_rows
 from profiling.training.run import train_run
@@ -32,7 +33,7 @@ class Demo:
     """What the demo leaves.
 
     Attributes:
-        report: the overview, with links to the report of each task.
+        report: the overview, with links to the report of each task; ``report.html`` is beside it.
         recording: a voice none of the heads was trained on.
         answers: what the three heads say of it.
     """
@@ -67,6 +68,7 @@ def run_demo(folder: Path, backbone: str, say: Say) -> Demo:
     say("4/4 one prediction of each head, on a held-out voice")
     recording = min((heldout.parent / "wav").rglob("*.wav"), default=heldout)
     answers = [profiler(recording) for profiler in load_profilers(list(runs.values()))]
+    write_report(list(runs.values()), folder / "report.html", remark=_WARNING)
     report = folder / "report.md"
     atomic_write(report, _overview(runs, lines, answers, folder))
     return Demo(report, recording, answers)

@@ -17,7 +17,8 @@ Verdict = Literal["better", "worse", "unsure", "none"]
 
 def warnings(run: RunFolder) -> list[str]:
     """What nobody may overlook: a backbone that is not the released one, speakers on both sides."""
-    return [block.text for block in _said(run) if isinstance(block, written.Paragraph) and block.strong]
+    found = (b.text for b in _said(run) if isinstance(b, written.Paragraph) and b.strong)
+    return [f"{_capital(text).rstrip('.')}." for text in found]
 
 
 def lead(run: RunFolder) -> str:

@@ -34,11 +34,8 @@ def _part(run: RunFolder, part: Part) -> list[Block]:
     found: list[Block] = []
     if "confusion" in score and "per_class_recall" in score:
         found.append(Row([_confusion(run, part), _recall(run, part)]))
-    elif (scatter := _scatter(run, part)) is not None:
-        found.append(scatter)
-    if "bands" in score:
-        found.append(_bands(part))
-    return [*found, *_speaker_level(part)]
+    beside: list[Block] = [block for block in (_scatter(run, part), _bands(part)) if block is not None]
+    return [*found, *([Row(beside)] if beside else []), *_speaker_level(part)]
 
 
 def _confusion(run: RunFolder, part: Part) -> Picture:
@@ -119,7 +116,9 @@ def _scatter_caption(reference: Any, predicted: Any, half: float | None, unit: s
     return f"{text} Band: the 90 % interval, ± {half:.1f} {unit}; {inside:.0%} of these utterances lie in it."
 
 
-def _bands(part: Part) -> Table:
+def _bands(part: Part) -> Table | None:
+    if "bands" not in part.score:
+        return None
     rows = [
         (
             band["name"], str(band["n"]), "ids missing" if band["speakers"] is None else str(band["speakers"]),

@@ -13,6 +13,7 @@ import yaml
 
 from profiling.errors import BundleError
 from profiling.evaluation.result import Part, Result, check_result, parts
+from profiling.evaluation.summary import NAMES
 from profiling.provenance import read_json
 
 METRICS, PREDICTIONS, ROWS, CONFIG = "metrics.json", "predictions.parquet", "rows.parquet", "config.yaml"
@@ -137,9 +138,23 @@ def read_folder(folder: Path, result: Result | None = None) -> RunFolder:
             raise BundleError(
                 f"{folder} has no {METRICS}: name the folder of a run, an evaluation, a sweep or a matrix that ended"
             )
-        result = cast(Result, read_json(folder / METRICS))
+        result = cast(Result, in_order(read_json(folder / METRICS)))
     check_result(result)
     return RunFolder(folder, result)
+
+
+def in_order(value: Any) -> Any:
+    """JSON with its metrics as they are always named, UAR before WA: a file has its keys sorted by letters.
+
+    >>> in_order({"b": {"wa": 1, "uar": 2}})
+    {'b': {'uar': 2, 'wa': 1}}
+    """
+    if isinstance(value, list):
+        return [in_order(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    names = [name for name in NAMES if name in value] if set(value) <= set(NAMES) else list(value)
+    return {name: in_order(value[name]) for name in names}
 
 
 def study_key(part: Part) -> str:

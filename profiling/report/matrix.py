@@ -47,9 +47,7 @@ def matrix_page(folder: Path, beside: Path) -> Page:
     lead = (
         f"{task[0].upper()}{task[1:]}: {len(corpora)} corpora, each trained a head that every other scored."
     )
-    return Page(
-        f"{task[0].upper()}{task[1:]} across corpora", lead, sections, [f"{text}." for text in overlooked]
-    )
+    return Page(f"{task[0].upper()}{task[1:]} across corpora", lead, sections, overlooked)
 
 
 def _metric(found: dict[str, Any], runs: dict[str, RunFolder]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from profiling.errors import ConfigError
@@ -38,13 +39,16 @@ def write_html(folder: Path, result: Result) -> Path:
     return write_page(folder / REPORT, run_page(read_folder(folder, result)))
 
 
-def write_report(folders: Sequence[Path], out: Path | None, *, audio: bool = False) -> Path:
+def write_report(
+    folders: Sequence[Path], out: Path | None, *, audio: bool = False, remark: str | None = None
+) -> Path:
     """Writes the page of a run, of several, of a sweep or of a matrix.
 
     Args:
         folders: one folder of any kind, or several runs.
         out: the HTML file; by default ``report.html`` in the folder, which several runs do not have.
         audio: whether the worst errors get players that refer to the recordings on this machine.
+        remark: what has to be said above everything, beside what the results themselves say.
 
     Raises:
         ConfigError: several folders and no ``out``.
@@ -53,7 +57,10 @@ def write_report(folders: Sequence[Path], out: Path | None, *, audio: bool = Fal
     if len(folders) > 1 and out is None:
         raise ConfigError(f"{len(folders)} runs have no folder in common; name the page: --out page.html")
     path = out or folders[0] / REPORT
-    return write_page(path, _page(folders, path.parent, audio=audio))
+    page = _page(folders, path.parent, audio=audio)
+    if remark is not None:
+        page = replace(page, warnings=[remark, *page.warnings])
+    return write_page(path, page)
 
 
 def _page(folders: Sequence[Path], beside: Path, *, audio: bool) -> Page:
@@ -83,8 +90,4 @@ def run_page(run: RunFolder, *, audio: bool = False) -> Page:
     name = run.result["task"]["name"]
     kept = [section for section in found if section is not None]
     title = f"{name[0].upper()}{name[1:]} from the voice"
-    return Page(title, lead(run), kept, [_sentence(text) for text in warnings(run)], _FOOT)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+    return Page(title, lead(run), kept, warnings(run), _FOOT)

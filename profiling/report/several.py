@@ -37,7 +37,7 @@ def several_page(runs: Sequence[RunFolder], beside: Path) -> Page:
         sections += [side_by_side(own, task, beside), *_tests(own, task)]
     said = list(dict.fromkeys(text for run in runs for text in warnings(run)))
     lead = f"{len(runs)} runs for {', '.join(tasks)}. What each was trained on is in its own report."
-    return Page(f"{len(runs)} runs beside each other", lead, sections, [f"{text}." for text in said])
+    return Page(f"{len(runs)} runs beside each other", lead, sections, said)
 
 
 def run_names(runs: Sequence[RunFolder]) -> list[str]:

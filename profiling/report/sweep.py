@@ -38,7 +38,7 @@ def sweep_page(folder: Path, beside: Path) -> Page:
         f"{selection['candidates']} candidates were ranked on validation speakers alone; test and held-out data were "
         f"opened once, for {'the winner' if len(winners) == 1 else f'each of {len(winners)} winners'}."
     )
-    return Page("A sweep", lead, sections, [f"{text}." for text in said])
+    return Page("A sweep", lead, sections, said)
 
 
 def _answer(
