@@ -13,7 +13,11 @@ from profiling.report.forest import ForestRow, forest
 from profiling.report.plane import Curve, curves_chart
 
 _KINDS = ("a", "b", "c", "d")
-_MOST_CURVES = len(_KINDS)
+#: Step of a perturbation -> what its severity is.
+_SEVERITIES = {
+    "noise": "signal to noise ratio, dB", "speed": "speed, factor", "gain": "gain, dB", "reverb": "reverberation time, s",
+    "truncate": "seconds kept",
+}  # fmt: skip
 _READING = (
     "A gap is the best group's score minus the worst's. Beside it: the gaps of the same answers with groups dealt out "
     "at random to speakers. A gap within those is what any model shows by chance. A hollow dot has no interval."
@@ -147,7 +151,7 @@ def _degrading(run: RunFolder, step: str, rows: list[dict[str, Any]]) -> Picture
     drawing = curves_chart(
         curves,
         ((min(xs), max(xs)), top),
-        (f"{step}, as given in its step", axis_name(run.metric, run.unit)),
+        (_SEVERITIES.get(step, step), axis_name(run.metric, run.unit)),
         title,
         said,
     )
