@@ -69,7 +69,7 @@ class TestStudies:
         section = {"temperature": temperature, "conformal": [], "fitted_on": fitted}
         write_json(tmp_path / "calibration.json", {"calibration": section, "parts": {"test": part}})
         fact = {
-            "part": "test", "ours": 0.4, "constant": 0.33, "system": "WavLM", "protocol": "sessions apart", "value": 0.7,
+            "part": "test", "ours": 0.4, "constant": 0.33, "system": "WavLM", "value": 0.7, "protocol": "sessions",
             "metric": "uar", "source": "a paper", "comparable": False, "because": "another corpus",
         }  # fmt: skip
         write_json(tmp_path / "published.json", [fact])

@@ -15,7 +15,7 @@ from profiling.report.plane import Curve, curves_chart
 _KINDS = ("a", "b", "c", "d")
 #: Step of a perturbation -> what its severity is.
 _SEVERITIES = {
-    "noise": "signal to noise ratio, dB", "speed": "speed, factor", "gain": "gain, dB", "reverb": "reverberation time, s",
+    "noise": "signal to noise, dB", "speed": "speed, factor", "gain": "gain, dB", "reverb": "reverberation time, s",
     "truncate": "seconds kept",
 }  # fmt: skip
 _READING = (
@@ -92,7 +92,10 @@ def _gaps(study: dict[str, Any], where: str) -> list[Block]:
         if gap["gap"] is not None
     ]  # fmt: skip
     head = ("grouping", "metric", "gap", "best", "worst", "random median", "random 95 %", "p", "note")
-    few = sorted({gap["grouping"] for gap in study["gaps"] if gap["gap"] is None})
+    named = dict.fromkeys(gap["grouping"] for gap in study["gaps"])
+    few = [
+        name for name in named if all(gap["gap"] is None for gap in study["gaps"] if gap["grouping"] == name)
+    ]
     found: list[Block] = (
         [Table(f"Largest gaps, {where}", head, rows, f"gaps_{anchor(where)}")] if rows else []
     )
