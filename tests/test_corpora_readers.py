@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +30,8 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"not decoded here")
 
 
+#: A source that can be opened: a page, or a repository.
+NAMEABLE = re.compile(r"https?://\S+|\b[\w.-]+\.(?:com|net)[/\s]\S+")
 #: Grade -> sources a card of that grade has to name.
 SOURCES = {"checked on real files": 1, "on two public sources": 2, "on one": 1}
 
@@ -151,6 +154,8 @@ def test_every_card_is_complete(name: str) -> None:
     assert set(card.labels.get("gender", {}).values()) <= {*GENDERS, None}
     assert name in reader_names(), "a card without a module of its name"
     assert card.grade == FORMATS or len(card.sources) >= SOURCES[card.grade]
+    for source in card.sources:
+        assert NAMEABLE.search(source), f"{source!r}: name the page, or the repository and the path"
     assert card.hours is None or card.hours > 0
     card.rules()
 

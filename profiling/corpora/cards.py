@@ -22,6 +22,7 @@ from profiling.scales import parse_scales
 GRADES = ("checked on real files", "on two public sources", "on one", "none")
 #: What a publisher states of a corpus's size, beside the hours.
 SIZES = ("utterances", "speakers")
+_LISTS = ("languages", "traps", "gives", "sources", "unverified")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Card:
         size: as published: ``utterances`` and ``speakers``; what is not published is absent.
         ages: words for ages -> years.
         age_binned: ages stand for decades or classes: an error of less than half a bin means nothing.
+        unverified: which of the card's facts are from memory or hearsay; none of the sources says them.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Card:
     size: Mapping[str, int] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
     age_binned: bool = False
+    unverified: tuple[str, ...] = ()
 
     def rules(self, drop: tuple[str, ...] = ()) -> Rules:
         """The corpus's label maps and scales with the drops of this command."""
@@ -153,7 +156,7 @@ def _card(name: str, content: Mapping[str, Any], path: Path) -> Card:
         raise ManifestError(f"{path}: grade {content['grade']!r}; {did_you_mean(content['grade'], GRADES)}")
     if content.get("off_scale", "error") not in ("error", "missing"):
         raise ManifestError(f"{path}: off_scale {content['off_scale']!r}; write error or missing")
-    lists = {key: tuple(content.get(key, ())) for key in ("languages", "traps", "gives", "sources")}
+    lists = {key: tuple(content.get(key, ())) for key in _LISTS}
     for column in lists["gives"]:
         if column not in LABEL_COLUMNS:
             raise ManifestError(f"{path}: gives {column!r}; {did_you_mean(str(column), LABEL_COLUMNS)}")

@@ -65,7 +65,9 @@ def read_celebrities(folder: Path, name: str) -> dict[str, Celebrity]:
         raise ManifestError(
             f"{folder}: no {name} there; it is on the publisher's page, put it into the folder"
         )
-    text = read_text_table(table, "\t" if "\t" in table.open(encoding="utf-8").readline() else ",")
+    with table.open(encoding="utf-8") as file:
+        header = file.readline()
+    text = read_text_table(table, "\t" if "\t" in header else ",")
     text.columns = [str(column).strip().casefold() for column in text.columns]
     speaker = next((column for column in _ID if column in text.columns), None)
     if speaker is None or "gender" not in text.columns:

@@ -85,6 +85,8 @@ def _entries(card: Card) -> Iterator[tuple[str, str]]:
     yield "reader", card.grade
     for source in card.sources:
         yield "source", source
+    for fact in card.unverified:
+        yield "not looked up", fact
 
 
 def _wrapped(key: str, text: str) -> list[str]:
