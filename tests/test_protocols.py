@@ -112,8 +112,24 @@ def test_timits_core_test_leaves_the_other_test_speakers_out() -> None:
     assert not speakers_in(rows, fold.train | fold.val | fold.test) & set(others)
 
 
+def test_tensorflow_datasets_crema_d_is_drawn_by_its_rule() -> None:
+    """The published rule, written down anew: sorted speakers, shuffled, cut at 70 and 80 %."""
+    speakers = numbered(1001, 1091, 4)
+    np.random.RandomState(0).shuffle(speakers)
+    (listed,) = read_protocol("tfds_crema_d").folds
+    assert (set(listed.val), set(listed.test)) == (set(speakers[63:72]), set(speakers[72:]))
+
+
+@pytest.mark.parametrize("name", ["evar_crema_d", "tfds_crema_d"])
+def test_one_division_of_crema_d_takes_every_speaker_once(name: str) -> None:
+    rows = rows_of(numbered(1001, 1091, 4), "crema_d", texts=1)
+    (fold,) = make_protocol(rows, SplitConfig(protocol=name)).folds
+    assert [len(speakers_in(rows, mask)) for mask in (fold.train, fold.val, fold.test)] == [63, 9, 19]
+    assert len(speakers_in(rows, fold.train | fold.val | fold.test)) == 91
+
+
 def test_every_shipped_list_names_its_source_and_keeps_its_hash() -> None:
-    assert len(protocol_names()) == 6
+    assert len(protocol_names()) == 8
     for name in protocol_names():
         content = yaml.safe_load((splits_folder() / f"{name}.yaml").read_text(encoding="utf-8"))
         assert content["source"]
