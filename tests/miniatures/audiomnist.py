@@ -27,9 +27,7 @@ FACTS = Facts(
         "age_years": 30.0,
     },
     odd={
-        "duplicate": Odd(
-            copy("data/01/0_01_0.wav", "data/02/0_01_0.wav"), "1 duplicate utt_id: audiomnist/0_01_0"
-        ),
+        "duplicate": Odd(copy("data/01/0_01_0.wav", "data/02/0_01_0.wav"), "0_01_0 lies twice"),
         "stray": Odd(copy("data/01/0_01_0.wav", "data/01/zero.wav"), "not named like 0_01_0"),
         "no row": Odd(copy("data/01/0_01_0.wav", "data/02/0_02_0.wav"), "no speaker 02"),
         "no table": Odd(remove("data/audioMNIST_meta.txt"), "cannot be read as JSON"),

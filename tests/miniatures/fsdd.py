@@ -25,7 +25,7 @@ FACTS = Facts(
     odd={
         "duplicate": Odd(
             copy("recordings/7_jackson_32.wav", "recordings/x/7_jackson_32.wav"),
-            "duplicate utt_id: fsdd/7_jackson_32",
+            "7_jackson_32 lies twice",
         ),
         "stray": Odd(
             copy("recordings/7_jackson_32.wav", "recordings/seven.wav"), "not named like 7_jackson_32"

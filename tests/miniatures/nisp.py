@@ -39,9 +39,7 @@ FACTS = Facts(
         "age_years": 24.24,
     },
     odd={
-        "duplicate": Odd(
-            copy(ENGLISH, "x/Hin_0001_Eng_f_0000.wav"), "1 duplicate utt_id: nisp/Hin_0001_Eng_f_0000"
-        ),
+        "duplicate": Odd(copy(ENGLISH, "x/Hin_0001_Eng_f_0000.wav"), "Hin_0001_Eng_f_0000 lies twice"),
         "stray": Odd(copy(ENGLISH, "Hindi_master/noise.wav"), "not named like Hin_0001_Eng_f_0000"),
         "no row": Odd(
             edit("total_spkrinfo.list", "Hin_0001 F", "Hin_0009 F"), "Hin_0001 of .* is not in total_spkr"

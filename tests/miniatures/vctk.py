@@ -35,7 +35,8 @@ FACTS = Facts(
     dropped={"other microphone than mic1": 1},
     odd={
         "duplicate": Odd(
-            copy(f"{WAV}/p225/p225_001_mic1.flac", f"{WAV}/p226/p225_001_mic1.flac"), "1 duplicate utt_id"
+            copy(f"{WAV}/p225/p225_001_mic1.flac", f"{WAV}/p226/p225_001_mic1.flac"),
+            "p225_001_mic1 lies twice",
         ),
         "stray": Odd(
             copy(f"{WAV}/p225/p225_001_mic1.flac", f"{WAV}/p225/test.flac"), "not named like p225_001_mic1"
