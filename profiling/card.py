@@ -125,9 +125,14 @@ def _short(value: object) -> bool:
     return isinstance(value, str | int | float | bool) and value != ""
 
 
+def misuse(task: str) -> str:
+    """What answers on a task must not be used for."""
+    return _MISUSE.get(task, "to decide about people")
+
+
 def _use(task: str, spec: ProfilerSpec) -> Iterator[str]:
     yield "* For research on voices, and for statistics over many recordings whose scores above are good enough."
-    yield f"* **Not** {_MISUSE.get(task, 'to decide about people')}. Do not decide about people with it."
+    yield f"* **Not** {misuse(task)}. Do not decide about people with it."
     yield "* On recordings unlike its training data (language, channel, age) expect the held-out scores or worse."
     if spec.backbone["name"] in BACKBONE_LICENCES:
         yield "* Its features come from ECAPA2 (CC-BY-NC-4.0): non-commercial use only."

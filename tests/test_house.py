@@ -37,6 +37,7 @@ ROOMS = (
     ("report",),
     ("training", "pretraining"),
     ("demo",),
+    ("serve", "export"),
     ("cli", "commands"),
     ("__main__",),
 )
