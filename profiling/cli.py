@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "age, gender and emotion of recordings: files, folders, lists, standard input",
     "similarity": "how alike voices are: cosine of their embeddings",
     "serve": "a web page and a REST endpoint that answer on recordings, on this machine",
+    "export": "a trained head, or the whole way from a waveform to its answer, as ONNX",
     "push": "put a trained profiler with its card on the Hugging Face hub",
     "report": "one HTML page of a run, several runs, a sweep or a matrix",
     "cache": "ls | verify | compact | prune the feature stores",

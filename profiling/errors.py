@@ -48,6 +48,10 @@ class BundleError(ProfilingError):
     """A profiler bundle or run folder that cannot be trusted."""
 
 
+class ExportError(ProfilingError):
+    """A profiler that cannot be exported as asked."""
+
+
 class AudioError(ProfilingError):
     """One recording that cannot be used. Extraction puts it into the quarantine table and goes on.
 

@@ -86,7 +86,7 @@ def test_more_than_there_are_places_are_told_when_to_come_again(
         refused = [(headers, row) for status, headers, row in answers if status == 503]
         assert sorted(status for status, _, _ in answers) == [200] * 8 + [503] * 42
         for headers, row in refused:
-            assert 1 <= int(headers["Retry-After"]) <= 60
+            assert 1 <= int(headers["retry-after"]) <= 60
             assert "requests are here already" in row["error"]
         assert server.ask("POST", "/api/predict", WAV)[0] == 200
 
