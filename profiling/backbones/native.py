@@ -54,6 +54,11 @@ class NativeBackbone:
         net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.to(self.device, torch.float16 if precision == "fp16" else torch.float32)
 
+    @property
+    def net(self) -> NativeNet:
+        """The network itself, for those who export it."""
+        return self._net
+
     def identity(self) -> dict[str, str | int]:
         """sha256 of the weights file, or of an untrained network's recipe."""
         return {"weights_sha256": self._weights_sha256, "family": "native"}

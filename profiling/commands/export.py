@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
 
     bundle = read_bundle(locate(asked.run))
     done = (export_waveform if asked.waveform else export_head)(bundle, asked.to)
-    say(f"{done.path}: {done.num_bytes / 1e6:.1f} MB, {bundle.spec.task['name']}")
+    say(f"{done.path}: {_size(done.num_bytes)}, {bundle.spec.task['name']}")
     for name, shape in done.inputs.items():
         say(f"  in: {name} {shape}")
     say(f"  out: {', '.join(done.outputs)}")
@@ -31,6 +31,10 @@ def main(argv: Sequence[str]) -> int:
     for licence in bundle.spec.licences:
         say(f"  licence: {licence}")
     return 0
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:.0f} kB"
 
 
 def _arguments(argv: Sequence[str]) -> Namespace:

@@ -83,7 +83,7 @@ def check_waveform(
         found = session.run(["features"], {"waveform": signal[None]})[0][0]
         expected = reference.extract([signal], layers)
         for layer, part in zip(layers, np.split(found, _ends(expected, layers)), strict=True):
-            worst[layer] = max(worst[layer], relative_l2(part, _rounded(expected[layer][0], graph.half)))
+            worst[layer] = max(worst[layer], relative_l2(part, _rounded(expected[layer][0], graph.rounded)))
     for layer, difference in worst.items():
         if not difference <= TOLERANCE[layer]:
             raise ExportError(

@@ -77,14 +77,14 @@ class WaveformGraph(nn.Module):
         net: the network; it stays as it is.
         answer: what reads its features.
         layers: those the head reads, in the order of its columns.
-        half: whether features are rounded to half precision, as the store of its training did.
+        rounded: whether features are rounded to half precision, as the store of its training did.
     """
 
-    def __init__(self, net: NativeNet, answer: HeadGraph, layers: list[str], half: bool) -> None:
+    def __init__(self, net: NativeNet, answer: HeadGraph, layers: list[str], rounded: bool) -> None:
         super().__init__()
         self.net = copy.deepcopy(net).cpu().float().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.net.frontend = DftSpectrogram(net.frontend.centre)
-        self.answer, self.layers, self.half = answer, layers, half
+        self.answer, self.layers, self.rounded = answer, layers, rounded
 
     @property
     def outputs(self) -> list[str]:
@@ -100,6 +100,6 @@ class WaveformGraph(nn.Module):
         lengths = torch.full((1,), waveform.shape[1], dtype=torch.int64)
         layers = self.net(waveform, lengths)
         features = torch.cat([layers[name] for name in self.layers], dim=1)
-        if self.half:
+        if self.rounded:
             features = features.half().float()
         return (*self.answer(features), features)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,23 +36,20 @@ def to_onnx(
     free: dict[str, dict[int, str]] = {name: dict(axes)}
     if 0 in axes:
         free |= {output: {0: axes[0]} for output in outputs}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.filterwarnings("ignore", category=DeprecationWarning)  # of this exporter and what it calls
-        warnings.filterwarnings(
-            "ignore", category=torch.jit.TracerWarning
-        )  # checks of lengths are not traced
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        file = Path(folder) / "model.onnx"
+        warnings.simplefilter("ignore")  # that the tracer is old, and that checks of lengths are not traced
         torch.onnx.export(
             graph.eval(),
             (example,),
-            buffer,
+            file,
             dynamo=False,
             opset_version=_OPSET,
             input_names=[name],
             output_names=outputs,
             dynamic_axes=free,
         )
-    return buffer.getvalue()
+        return file.read_bytes()
 
 
 def with_metadata(model: bytes, name: str, metadata: Mapping[str, Any]) -> bytes:

@@ -66,7 +66,7 @@ def stacked_affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     heads, out, size = weight.shape
     if rows.ndim == 2:
-        wide = F.linear(rows, weight.reshape(-1, size)).view(len(rows), heads, out).transpose(0, 1)
+        wide = F.linear(rows, weight.reshape(-1, size)).view(rows.shape[0], heads, out).transpose(0, 1)
     else:
         wide = torch.bmm(rows, weight.transpose(1, 2))
     return wide + bias[:, None]

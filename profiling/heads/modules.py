@@ -83,10 +83,11 @@ class Head(nn.Module):
         rows = torch.as_tensor(features)
         if rows.ndim != 2 or rows.shape[1] != self.spec.dim:
             raise ValueError(f"features are {tuple(rows.shape)}, this head reads (n, {self.spec.dim})")
-        pieces = [self._answers(piece) for piece in torch.split(rows, _PIECE_ROWS)]
+        pieces = [self.answers(piece) for piece in torch.split(rows, _PIECE_ROWS)]
         return np.concatenate([piece.cpu().numpy() for piece in pieces])
 
-    def _answers(self, features: Tensor) -> Tensor:
+    def answers(self, features: Tensor) -> Tensor:
+        """(batch, dim) -> what :meth:`predict` gives, as a tensor; what ``profiling export`` traces."""
         outputs = self(features.to(self.scaler.mean))
         if self.target is None:
             return torch.softmax(outputs, dim=-1)

@@ -111,8 +111,9 @@ class Desk:
         """
         job = asyncio.get_running_loop().run_in_executor(self._pool, self._row, upload, asked)
         gone = asyncio.ensure_future(left)
+        first: set[asyncio.Future[Any]] = {job, gone}
         try:
-            await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
                 raise LeftError
             return await job

@@ -26,6 +26,8 @@ INSTALL = (
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: root may not use the sandbox (containers, CI); names are not resolved, so that nothing leaves the machine.
 _ARGUMENTS = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
     "--no-sandbox",
     "--disable-dev-shm-usage",
     "--disable-gpu",
@@ -107,8 +109,12 @@ def find_chromium() -> Path | None:
     return next((Path(path) for path in found if path), None)
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, microphone: Path | None = None) -> Browser:
     """Starts the installed chromium.
+
+    Args:
+        playwright: drives it.
+        microphone: a WAV file that its microphone hears, over and over; None for beeps.
 
     Raises:
         FileNotFoundError: there is none; says how to get it.
@@ -116,7 +122,8 @@ def launch(playwright: Playwright) -> Browser:
     chromium = find_chromium()
     if chromium is None:
         raise FileNotFoundError(INSTALL)
-    return playwright.chromium.launch(executable_path=str(chromium), args=list(_ARGUMENTS))
+    heard = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
+    return playwright.chromium.launch(executable_path=str(chromium), args=[*_ARGUMENTS, *heard])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 
 from tests.browser.browsing import Visit, find_chromium, launch, visiting
+from tests.recordings import speechlike, write
 
 
 class Visiting(Protocol):
@@ -22,12 +23,13 @@ class Visiting(Protocol):
 
 
 @pytest.fixture(scope="session")
-def visit() -> Iterator[Visiting]:
-    """Opens pages in one chromium."""
+def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visiting]:
+    """Opens pages in one chromium, whose microphone hears a generated sound."""
     from playwright.sync_api import sync_playwright
 
     assert find_chromium(), "no chromium: make test-browser installs it as root (apt-get install -y chromium)"
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        sound = write(tmp_path_factory.mktemp("microphone") / "sound.wav", speechlike(3.0))
+        browser = launch(playwright, sound)
         yield partial(visiting, browser)
         browser.close()
