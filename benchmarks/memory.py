@@ -29,7 +29,6 @@ from profiling.features.store import RowKey
 from profiling.provenance import sha256_bytes
 
 LAYERS = ["embedding"]
-SECONDS = 0.5
 BATCH = 64
 
 
@@ -46,12 +45,14 @@ def utterances(folder: Path, count: int) -> list[Utterance]:
     return [Utterance(f"{i}", folder / f"{i}.wav") for i in range(count)]
 
 
-def record(folder: Path, count: int) -> None:
-    """Writes noise, each file its own."""
+def record(folder: Path, count: int, shortest_s: float, longest_s: float) -> None:
+    """Writes noise, each file its own, of uniformly spread durations."""
     folder.mkdir()
     random = np.random.default_rng(0)
-    for asked in utterances(folder, count):
-        sf.write(asked.path, 0.1 * random.standard_normal(int(16_000 * SECONDS)), 16_000)
+    for asked, seconds in zip(
+        utterances(folder, count), random.uniform(shortest_s, longest_s, count), strict=True
+    ):
+        sf.write(asked.path, 0.1 * random.standard_normal(int(16_000 * seconds), np.float32), 16_000)
 
 
 def extract_and_report(folder: Path, count: int) -> None:
@@ -67,6 +68,14 @@ def peak_mib(folder: Path, count: int) -> float:
     """Of a fresh process."""
     command = [sys.executable, __file__, "--peak", str(folder), "--files", str(count)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def compare_peaks(folder: Path, count: int, seconds: list[float]) -> None:
+    """Prints the peak for a fifth of the recordings, for all of them, and their ratio."""
+    record(folder / "audio", count, *seconds)
+    few, many = peak_mib(folder, count // 5), peak_mib(folder, count)
+    print(f"peak memory, files of {seconds[0]:g} to {seconds[1]:g} s: ", end="")
+    print(f"{few:.0f} MiB for {count // 5}, {many:.0f} MiB for {count}, ratio {many / few:.2f}")
 
 
 def fill(folder: Path, count: int) -> list[Utterance]:
@@ -109,24 +118,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--files", type=int, default=5000)
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--files", type=int, default=5000, help="0 leaves the peaks out")
+    parser.add_argument("--seconds", type=float, nargs=2, default=[2.0, 8.0], help="shortest and longest")
+    parser.add_argument("--rows", type=int, default=100_000, help="0 leaves the warm start out")
     parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peak:
         extract_and_report(asked.peak, asked.files)
         return
     with tempfile.TemporaryDirectory() as name:
-        warm = fill(Path(name) / "warm", asked.rows)
-        seconds = sorted(warm_start_s(Path(name) / "warm", warm) for _ in range(3))
-        print(
-            f"warm start over {asked.rows} rows to the first batch, (s, s of processor): {seconds}",
-            flush=True,
-        )
-        record(Path(name) / "audio", asked.files)
-        few, many = peak_mib(Path(name), asked.files // 5), peak_mib(Path(name), asked.files)
-        print(f"peak memory: {few:.0f} MiB for {asked.files // 5} files, {many:.0f} MiB for {asked.files}")
-        print(f"ratio {many / few:.2f}")
+        if asked.rows:
+            warm = fill(Path(name) / "warm", asked.rows)
+            seconds = sorted(warm_start_s(Path(name) / "warm", warm) for _ in range(3))
+            print(f"warm start over {asked.rows} rows to the first batch, (s, s of processor): {seconds}")
+        if asked.files:
+            compare_peaks(Path(name), asked.files, asked.seconds)
 
 
 if __name__ == "__main__":

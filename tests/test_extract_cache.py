@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from profiling.audio import hash_file
 from profiling.audio import recording as audio_recording
 from profiling.errors import ConfigError, StoreError
+from profiling.features import quarantine
 from profiling.features.decode import Utterance
 from profiling.features.extract import Extraction
 from profiling.features.plan import part_of
@@ -252,6 +254,19 @@ def test_features_that_are_not_finite_are_quarantined_for_everyone_who_asked(tmp
     mended = extract([*paths, copy], config, backbone)
     assert counts(mended) == (0, 3, 1, 0)
     assert read_quarantine(mended.store.folder) == []
+
+
+def test_a_file_is_hashed_once_however_many_of_its_segments_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recording(tmp_path / "long.wav", speechlike(1.0))
+    hashed: list[Path] = []
+    monkeypatch.setattr(quarantine, "hash_file", lambda file: hashed.append(file) or hash_file(file))
+    beyond = [Utterance(f"{i}", path, 16_000 + i, 17_000 + i) for i in range(5)]
+    gone = [Utterance(f"gone{i}", tmp_path / "gone.wav", i, 1000) for i in range(2)]
+    done = extract([*beyond, *gone], settings(tmp_path))
+    assert hashed == [path, tmp_path / "gone.wav"]
+    assert [entry.audio_sha256 for entry in done.quarantined] == [hash_file(path)] * 5 + [""] * 2
 
 
 def test_a_table_that_stays_as_it_is_is_not_written(tmp_path: Path) -> None:

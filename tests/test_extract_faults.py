@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,13 @@ def computed(log: Path) -> list[int]:
     return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
+def wait_for(child: BaseProcess, log: Path, count: int) -> None:
+    """Until so many have gone through the backbone; by progress, as a busy machine makes any time too short."""
+    deadline = time.monotonic() + 120
+    while child.is_alive() and len(computed(log)) < count and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def present(done: Extraction) -> set[int]:
     """Which recordings have rows, by their lengths."""
     return {1000 + i for i, key in enumerate(done.keys) if key and not done.store.missing([key], ALL)}
@@ -64,7 +72,8 @@ def test_sigkill_and_resume(tmp_path: Path, seed: int) -> None:
         backbone = StubBackbone(call_s=0.002, log=log)
         child = PROCESSES.Process(target=extract, args=(paths, config, backbone))
         child.start()
-        time.sleep(moments.uniform(0.1, 0.4))
+        wait_for(child, log, moments.randint(15, 35))  # 2 ms each: a commit at least
+        time.sleep(moments.uniform(0, 0.02))
         child.kill()
         child.join()
         kept = {1000 + i for i, key in enumerate(whole.keys) if key in whole_store(whole, config)}
@@ -176,9 +185,7 @@ def test_hashes_are_remembered_as_soon_as_their_rows_are_safe(tmp_path: Path) ->
     log = tmp_path / "log"
     child = PROCESSES.Process(target=extract, args=(paths, config, StubBackbone(call_s=0.01, log=log)))
     child.start()
-    deadline = time.monotonic() + 30
-    while len(computed(log)) < 20 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(child, log, 20)
     child.kill()
     child.join()
     from profiling.features.extract import plan_extraction, set_up

@@ -17,7 +17,7 @@ from profiling.features.decode import DecodeAhead, Decoded
 from profiling.features.key import pack_keys
 from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
-from profiling.features.quarantine import Quarantined, quarantined
+from profiling.features.quarantine import FailedHashes, Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
 from profiling.features.windows import PendingRow, equal_windows
 
@@ -91,6 +91,7 @@ class Run:
         self._pending: dict[int, PendingRow] = {}
         self._waiting: dict[RowKey, list[int]] = {}
         self._finished: set[RowKey] = set()
+        self._failed_hashes = FailedHashes()
         self._before = setup.store.refresh()  # a snapshot: listing the folder for each row would cost more
         todo = set(plan.todo)
         keys = [None if i in todo else key for i, key in enumerate(plan.keys)]
@@ -207,7 +208,8 @@ class Run:
 
     def _refuse(self, index: int, error: AudioError | None) -> None:
         asked = self._plan.utterances[index]
-        self.done.quarantined.append(quarantined(asked, error or AudioError("decode", "no audio")))
+        reason = error or AudioError("decode", "no audio")
+        self.done.quarantined.append(quarantined(asked, reason, self._failed_hashes))
         self._progress.update(0.0, failed=True)
 
 

@@ -35,16 +35,22 @@ class Quarantined:
     audio_sha256: str = ""
 
 
-def quarantined(utterance: Utterance, error: AudioError) -> Quarantined:
+class FailedHashes(dict[Path, str]):
+    """path -> hash of a file that failed, empty where it cannot be read; read once, however many segments fail."""
+
+    def __missing__(self, path: Path) -> str:
+        try:
+            self[path] = hash_file(path)
+        except AudioError:
+            self[path] = ""
+        return self[path]
+
+
+def quarantined(utterance: Utterance, error: AudioError, hashes: FailedHashes) -> Quarantined:
     """The entry of an utterance that failed; its file is hashed, to tell whether it changed since."""
-    try:
-        audio_sha256 = hash_file(utterance.path)
-    except AudioError:
-        audio_sha256 = ""
     path = str(utterance.path)
-    return Quarantined(
-        utterance.utt_id, path, error.stage, error.reason.removeprefix(f"{path}: "), audio_sha256
-    )
+    reason = error.reason.removeprefix(f"{path}: ")
+    return Quarantined(utterance.utt_id, path, error.stage, reason, hashes[utterance.path])
 
 
 def read_quarantine(folder: Path) -> list[Quarantined]:
