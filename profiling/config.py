@@ -219,6 +219,7 @@ class SelectConfig:
 
     by: list[str] = field(default_factory=lambda: ["task"])
     seeds: str = "seed"
+    skip_unlabelled: bool = False  # jobs with a corpus without labels of their task are left out, and said
 
 
 @dataclass

@@ -28,6 +28,10 @@ class ManifestError(ProfilingError):
     """A manifest or a corpus folder that cannot be read as asked."""
 
 
+class UnlabelledError(ManifestError):
+    """A corpus without a single label of the task."""
+
+
 class LabelError(ProfilingError):
     """A label outside its vocabulary; the message lists the counts."""
 

@@ -21,16 +21,16 @@ import profiling.bundle as bundle
 from profiling.resources import conf_folder
 from profiling.training.compose import Composer
 from profiling.training.hydra_app import HYDRA_VERSION_BASE, config_groups, register
-from tests.trained import ROOT, Lab, Said, call, corpora_setting
+from tests.trained import ROOT, Lab, Said, call, corpora_setting, rewrite
 
 PACKED = "hydra/launcher=packed"
 GRID = ["task=gender", "head=linear,mlp", "head.lr=0.01,1e30"]
 
 
 def arguments(lab: Lab, folder: Path, *settings: str) -> list[str]:
-    corpora = [corpora_setting("train", [lab.many]), corpora_setting("heldout", [lab.other])]
-    quick = ["trainer.max_epochs=3", "trainer.tensorboard=false", "split.kind=official"]
-    return ["train", *lab.cheap, *quick, *corpora, f"hydra.sweep.dir={folder}", *settings, "-m"]
+    quick = ["trainer.max_epochs=3", "trainer.tensorboard=false", "split.kind=official", "baselines=[]"]
+    train = corpora_setting("train", [lab.many])
+    return ["train", *lab.cheap, *quick, train, f"hydra.sweep.dir={folder}", *settings, "-m"]
 
 
 def sweep(lab: Lab, folder: Path, *settings: str) -> Said:
@@ -54,8 +54,9 @@ def files(job: Path) -> set[str]:
 def pair(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Said]:
     """The same sweep through both launchers."""
     folder = tmp_path_factory.mktemp("pair")
-    basic = sweep(lab, folder / "basic", *GRID)
-    packed = sweep(lab, folder / "packed", PACKED, *GRID)
+    heldout = corpora_setting("heldout", [lab.other])
+    basic = sweep(lab, folder / "basic", heldout, *GRID)
+    packed = sweep(lab, folder / "packed", PACKED, heldout, *GRID)
     assert (basic.code, packed.code) == (0, 0), basic.err + packed.err
     return folder / "basic", folder / "packed", packed
 
@@ -100,7 +101,7 @@ def test_finished_jobs_are_skipped_and_new_ones_join(
 ) -> None:
     _, packed, _ = pair
     before = board(packed)
-    again = sweep(lab, packed, PACKED, *GRID)
+    again = sweep(lab, packed, PACKED, corpora_setting("heldout", [lab.other]), *GRID)
     assert again.code == 0, again.err
     assert "4 of 4 jobs were finished before" in again.err
     assert "in one bank" not in again.err
@@ -154,6 +155,8 @@ def test_a_sweep_killed_in_the_middle_of_a_bank_goes_on(lab: Lab, tmp_path: Path
     killed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not list((tmp_path / "killed").glob("*/validation.json"))
+    saved = list((tmp_path / "killed" / ".banks").glob("*/state.safetensors"))
+    assert len(saved) == 1, f"killed before epoch 3, by another hand than ours: {killed.stderr}"
     again = sweep(lab, tmp_path / "killed", *settings)
     assert again.code == 0, again.err
     assert "a bank of 2 heads goes on after epoch 3" in again.err
@@ -230,3 +233,46 @@ def test_composing_on_a_copy_is_what_hydra_composes(settings: list[str]) -> None
         again = composer(settings)
         assert again == theirs
         assert composer.composed == (2 if settings[0].startswith("++") else 1)
+
+
+def test_probes_share_a_bank_and_a_corpus_without_the_label_is_left_out_of_the_task(
+    lab: Lab, tmp_path: Path
+) -> None:
+    lab.copy(lab.many, "silent")
+    silent = rewrite(lab.folder / "corpora" / "silent" / "manifest.csv", lambda row: row | {"emotion": ""})
+    corpora = f"corpus.train=[csv:{lab.many}],[csv:{silent}]"
+    grid = ["task=gender,emotion", "head=probe,linear", "head.lr=0.01"]
+    grid += [corpora, "select.by=[task,corpus.train]"]
+    refused = sweep(lab, tmp_path / "refused", PACKED, *grid)
+    assert refused.code == 2
+    assert "has no emotion in any of its" in refused.err.splitlines()[-1]
+    boards = []
+    for name, launcher in (("basic", []), ("packed", [PACKED])):
+        said = sweep(lab, tmp_path / name, *launcher, *grid, "select.skip_unlabelled=true")
+        assert said.code == 0, said.err
+        assert "has no emotion in any of its" in said.err
+        boards.append(board(tmp_path / name))
+    assert said.err.count("2 heads in one bank") == 3  # gender of both corpora, emotion of one
+    pd.testing.assert_frame_equal(*boards, check_exact=False, rtol=1e-5)
+    assert sorted(zip(boards[0]["task"], boards[0]["head"], strict=True)) == sorted(
+        [("emotion", "linear"), ("emotion", "probe"), *2 * [("gender", "linear"), ("gender", "probe")]]
+    )
+    skipped = [job for job in (tmp_path / "packed").glob("[0-9]*") if not (job / "validation.json").exists()]
+    assert len(skipped) == 2
+    assert "## corpus.train by task" in (tmp_path / "packed" / "sweep.md").read_text()
+
+
+def test_two_sweeps_at_once_share_one_cache(lab: Lab, tmp_path: Path) -> None:
+    train = lab.corpus("at_once", 10, 2, seed=9)
+    fresh = [f"paths.{name}={tmp_path / name}" for name in ("features", "cache")]
+    own = [*fresh, corpora_setting("train", [train]), "task=gender", "head.lr=0.01,0.02"]
+    commands = [
+        [sys.executable, "-m", "profiling", *arguments(lab, tmp_path / name, PACKED, *own)] for name in "ab"
+    ]
+    begun = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for command in commands]
+    said = [process.communicate()[1] for process in begun]
+    assert [process.returncode for process in begun] == [0, 0], said
+    pd.testing.assert_frame_equal(board(tmp_path / "a"), board(tmp_path / "b"))
+    again = sweep(lab, tmp_path / "c", PACKED, *own)
+    assert "20/20 from cache" in again.err
+    pd.testing.assert_frame_equal(board(tmp_path / "a"), board(tmp_path / "c"))

@@ -11,7 +11,7 @@ import pandas as pd
 from profiling.config import TaskConfig
 from profiling.corpora.labelling import drops_of
 from profiling.corpora.manifest import shown
-from profiling.errors import ConfigError, LabelError, ManifestError, did_you_mean
+from profiling.errors import ConfigError, LabelError, ManifestError, UnlabelledError, did_you_mean
 from profiling.labels import EMOTION_SCHEMES
 from profiling.scales import DIMENSIONS
 from profiling.votes import majority, parse_votes
@@ -34,7 +34,8 @@ def task_rows(table: pd.DataFrame, task: TaskConfig, drop_labels: Collection[str
         in the manifest's order. ``attrs["dropped"]`` counts what was left out, reason -> rows.
 
     Raises:
-        ManifestError: no such column, or a corpus without a single label in it.
+        ManifestError: no such column, or no row left.
+        UnlabelledError: a corpus without a single label in it.
         LabelError: a label outside ``task.labels``, with counts.
     """
     if task.column not in LABEL_COLUMNS:
@@ -75,7 +76,7 @@ def _check_labelled(table: pd.DataFrame, task: TaskConfig) -> None:
     for corpus, part in table.groupby("corpus", sort=False):
         if part[task.column].isna().all():
             has = [c for c in LABEL_COLUMNS if part[c].notna().any()]
-            raise ManifestError(
+            raise UnlabelledError(
                 f"corpus {corpus!r} has no {task.column} in any of its {len(part)} rows, so {task.name} "
                 f"cannot be learned or scored on it; it has {', '.join(has) or 'no labels at all'}"
             )

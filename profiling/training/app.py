@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from profiling.config import RunConfig
-from profiling.errors import ConfigError
+from profiling.errors import ConfigError, UnlabelledError
 from profiling.resources import conf_folder
 from profiling.training.describe import command_given
 from profiling.training.escape import caught, escaping, uninterrupted
@@ -152,11 +152,23 @@ def _matrix(config: RunConfig, folder: Path) -> float:
 def _swept(config: RunConfig, folder: Path) -> float:
     """A job of a sweep: skipped where it was finished before, and nothing but validation is opened."""
     from profiling.training.describe import run_signature
-    from profiling.training.outcome import clear_unfinished, finished_before, returned_score, validation_line
+    from profiling.training.outcome import (
+        clear_unfinished,
+        finished_before,
+        returned_score,
+        skipped,
+        validation_line,
+    )
     from profiling.training.rows import load_rows
     from profiling.training.run import train_run
 
-    rows = load_rows(config, say)
+    try:
+        rows = load_rows(config, say)
+    except UnlabelledError as error:
+        if not config.select.skip_unlabelled:
+            raise
+        say(f"skipped: {error}")
+        return returned_score(skipped(config))
     validation = finished_before(folder, run_signature(config, rows))
     if validation is None:
         clear_unfinished(folder)

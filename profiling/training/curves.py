@@ -20,6 +20,7 @@ class Curves(Logger):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
+        self._indexed: list[tuple[dict[str, float], dict[str, list[str]]]] = []
 
     @property
     def name(self) -> str:
@@ -38,10 +39,20 @@ class Curves(Logger):
         """Remembers the values of an epoch."""
         self.rows.append({"step": float(step or 0), **metrics})
 
+    def _by_head(self) -> list[tuple[dict[str, float], dict[str, list[str]]]]:
+        """Every row with its keys by head, worked out once: a bank of a thousand heads writes a thousand tables."""
+        for row in self.rows[len(self._indexed) :]:
+            keys: dict[str, list[str]] = {}
+            for key in row:
+                keys.setdefault(key.partition("/")[2], []).append(key)
+            self._indexed.append((row, keys))
+        return self._indexed
+
     def table(self, heads: Collection[str]) -> str:
         """The curves of some heads as CSV, in the form of Lightning's own CSV logger."""
-        wanted = set(heads)
-        kept = [{k: v for k, v in row.items() if k.partition("/")[2] in wanted} for row in self.rows]
+        kept = [
+            {key: row[key] for head in heads for key in keys.get(head, ())} for row, keys in self._by_head()
+        ]
         names = list(dict.fromkeys(name for row in kept for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", *names], lineterminator="\n")

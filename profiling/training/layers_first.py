@@ -15,6 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from profiling.config import LAYERS, RunConfig, parse_layers
+from profiling.errors import UnlabelledError
 from profiling.provenance import signature
 from profiling.training.escape import escaping, uninterrupted
 from profiling.training.hydra_app import checked_jobs
@@ -47,7 +48,7 @@ class ComputeLayersFirst(Callback):
             for jobs in by_data(_configs(config)):
                 union = union_of_layers(jobs)
                 if any(parse_layers(job.features.layers) != union for job in jobs):
-                    _compute(jobs[0], union)
+                    _compute(jobs, union)
 
 
 def _configs(config: DictConfig) -> Sequence[RunConfig]:
@@ -76,8 +77,16 @@ def with_layers(config: RunConfig, layers: list[str]) -> RunConfig:
     return replace(config, features=replace(config.features, layers=layers))
 
 
-def _compute(config: RunConfig, layers: list[str]) -> None:
+def _compute(jobs: Sequence[RunConfig], layers: list[str]) -> None:
+    """Through the first job whose task the corpora have; where none has, each job says so itself."""
     from profiling.training.rows import load_rows
 
     say(f"one pass for the layers of all jobs: {'|'.join(layers)}")
-    load_rows(with_layers(config, layers), say)
+    for config in jobs:
+        try:
+            load_rows(with_layers(config, layers), say)
+        except UnlabelledError:
+            if not config.select.skip_unlabelled:
+                raise
+        else:
+            return

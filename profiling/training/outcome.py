@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from profiling.config import RunConfig
 from profiling.corpora.protocol import Fold, Protocol
 from profiling.errors import BundleError, ConfigError
 from profiling.evaluation.summary import NAMES
@@ -32,7 +33,7 @@ LOGS = "logs"
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 #: The worst validation score there is.
 WORST = {"uar": 0.0, "mae": math.inf}
-_PART_PREFIX = "part:"
+_PART_PREFIX, _SKIPPED = "part:", "skipped"
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ def clear_unfinished(folder: Path) -> None:
         shutil.rmtree(folder / HEADS, ignore_errors=True)
 
 
+def skipped(config: RunConfig) -> dict[str, Any]:
+    """What stands for the ``validation.json`` of a job whose corpus has no label of its task; never written."""
+    name = "uar" if config.task.kind == "classification" else "mae"
+    return {"task": config.task.name, "score_name": name, "score": None, "status": _SKIPPED}
+
+
 def returned_score(validation: Mapping[str, Any]) -> float:
     """The validation score, or the worst there is where training diverged: a sweeper has to learn from it."""
     score: float | None = validation["score"]
@@ -111,6 +118,8 @@ def returned_score(validation: Mapping[str, Any]) -> float:
 
 def validation_line(validation: Mapping[str, Any]) -> str:
     """What is said at the end of a job of a sweep."""
+    if validation["status"] == _SKIPPED:
+        return f"skipped: the corpus has no label of task {validation['task']}"
     score = validation["score"]
     shown = "none, training diverged" if score is None else f"{score:.4f}"
     name = NAMES[validation["score_name"]]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from profiling.config import RunConfig, parse_layers
+from profiling.errors import UnlabelledError
 from profiling.features.prepare import Say
 from profiling.heads.bank import Bank, head_state
 from profiling.heads.spec import HeadSpec
@@ -23,9 +24,9 @@ from profiling.training.describe import run_signature, stream_signature
 from profiling.training.escape import InterruptedTrainingError
 from profiling.training.fit import FitResult, fit_bank
 from profiling.training.layers_first import DATA, union_of_layers, with_layers
-from profiling.training.outcome import LOGS, clear_unfinished, finished_before
+from profiling.training.outcome import LOGS, clear_unfinished, finished_before, skipped
 from profiling.training.precheck import check_settings
-from profiling.training.rows import load_rows
+from profiling.training.rows import RunRows, load_rows
 from profiling.training.run import Stream, Writing, bank_data, open_stream, specs_of
 from profiling.training.saved import SavedBank, Saving, find_bank, new_bank
 
@@ -72,12 +73,13 @@ def train_packed(jobs: Sequence[Job], sweep: Path, say: Say, done: Done) -> None
 
     Raises:
         ConfigError: a job's folder holds another run.
+        UnlabelledError: a corpus without a label of a job's task, unless ``select.skip_unlabelled``.
         SplitError: a protocol that cannot be kept; said before anything is trained.
         InterruptedTrainingError: Ctrl-C; the same sweep folder goes on from there.
     """
     for job in jobs:
         check_settings(job.config)
-    shared = [part for group in _by_data(jobs) for part in _open(group, say)]
+    shared = [part for group in _by_data(jobs) for part in _open(group, say, done)]
     for part in shared:
         _train_stream(part, sweep, say, done)
 
@@ -93,14 +95,30 @@ def _grouped(jobs: Sequence[Job], key: Callable[[Job], object]) -> list[list[Job
     return list(groups.values())
 
 
-def _open(jobs: Sequence[Job], say: Say) -> Iterator[_Shared]:
+def _open(jobs: Sequence[Job], say: Say, done: Done) -> Iterator[_Shared]:
     """Reads the rows of jobs with the same data; the first task's reading computes every layer of all."""
     union = union_of_layers([job.config for job in jobs])
     for same_task in _grouped(jobs, lambda job: asdict(job.config.task)):
-        rows = load_rows(with_layers(same_task[0].config, union), say)
+        rows = _rows(same_task, union, say, done)
+        if rows is None:
+            continue
         for own in _grouped(same_task, lambda job: _stream_settings(job.config)):
             stream = open_stream(own[0].config, rows, say)
             yield _Shared(stream, stream_signature(own[0].config, rows), own)
+
+
+def _rows(jobs: Sequence[Job], layers: list[str], say: Say, done: Done) -> RunRows | None:
+    """The rows of jobs with one task and one set of corpora; None where the jobs are skipped."""
+    config = jobs[0].config
+    try:
+        return load_rows(with_layers(config, layers), say)
+    except UnlabelledError as error:
+        if not config.select.skip_unlabelled:
+            raise
+        say(f"{len(jobs)} jobs are skipped: {error}")
+    for job in jobs:
+        done(job, skipped(job.config))
+    return None
 
 
 def _stream_settings(config: RunConfig) -> list[object]:
@@ -175,7 +193,8 @@ def _fit(
             f"interrupted in epoch {fit.epochs}: finished jobs and saved epochs are kept; the same command with "
             f"hydra.sweep.dir={sweep} goes on from there"
         )
-    say(f"{len(bank.names)} heads in one bank: {fit.epochs} epochs in {time.monotonic() - started:.1f} s")
+    how = f"{fit.epochs} epochs" if fit.epochs else "solved"
+    say(f"{len(bank.names)} heads in one bank: {how} in {time.monotonic() - started:.1f} s")
     return bank, fit, curves
 
 

@@ -40,7 +40,6 @@ class Probe:
         chosen: which of the penalties has the best validation score; the stronger one of equals.
         penalties: as asked.
         scores: validation score of each, UAR or MAE.
-        path: the models.
     """
 
     index: int
@@ -48,7 +47,6 @@ class Probe:
     chosen: int
     penalties: tuple[float, ...]
     scores: tuple[float, ...]
-    path: LinearPath
 
     @property
     def score(self) -> float:
@@ -149,7 +147,7 @@ def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iter
         with torch.no_grad():
             group.weights[0][position] = path.weight[chosen]
             group.biases[0][position] = path.bias[chosen]
-        yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()), path)
+        yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()))
 
 
 def _path(

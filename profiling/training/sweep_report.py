@@ -12,6 +12,7 @@ from profiling.evaluation.result import Result, parts, remark
 from profiling.evaluation.summary import NAMES, number_text, value_text
 from profiling.provenance import atomic_write, read_json
 from profiling.training.outcome import METRICS
+from profiling.training.sweep_table import cross_table
 
 SWEEP_REPORT = "sweep.md"
 _SHOWN = 30  # candidates listed; the leaderboard has all
@@ -39,6 +40,7 @@ def write_sweep_report(folder: Path, board: pd.DataFrame, selection: Mapping[str
         "",
         *_grid(board),
         "",
+        *_table(winners, selection["by"]),
         "## Winners",
         "",
         *_winners(winners, selection["by"]),
@@ -71,6 +73,17 @@ def _grid(board: pd.DataFrame) -> Iterator[str]:
         shown = ", ".join(values[:_MANY]) + (f", ... ({len(values)} values)" if len(values) > _MANY else "")
         yield f"- `{name}`: {shown}"
     yield f"- jobs averaged for each candidate: {', '.join(str(n) for n in sorted(board['jobs'].unique()))}"
+
+
+def _table(winners: Sequence[tuple[Mapping[str, Any], Result]], by: Sequence[str]) -> Iterator[str]:
+    """Winners across two settings and more, test scores with their intervals."""
+    head, *rows = [*cross_table(winners, by)] or [[]]
+    if rows:
+        yield f"## {by[-1]} by {', '.join(by[:-1])}"
+        yield ""
+        yield from _rule(head)
+        yield from map(_row, rows)
+        yield ""
 
 
 def _winners(winners: Sequence[tuple[Mapping[str, Any], Result]], by: Sequence[str]) -> Iterator[str]:
