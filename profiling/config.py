@@ -116,7 +116,8 @@ class FeaturesConfig:
 class TaskConfig:
     """What is predicted, from which column, with which labels."""
 
-    name: str = "emotion"  # emotion | gender | age | arousal | valence | dominance
+    name: str = "emotion"  # emotion | gender | age | arousal | valence | dominance | multi
+    tasks: list[str] = field(default_factory=list)  # multi: one head for all of these, such as [gender,age]
     kind: str = "classification"  # classification | regression
     column: str = "emotion"
     labels: list[str] | None = None  # None: those found in the training corpora, sorted

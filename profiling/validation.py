@@ -17,7 +17,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "store.dtype": ("float32", "float16"),
     "store.verify": ("none", "sample", "all"),
     "extract.engine": ("local", "ray"),
-    "task.name": ("age", "emotion", "gender", "arousal", "valence", "dominance"),
+    "task.name": ("age", "emotion", "gender", "arousal", "valence", "dominance", "multi"),
     "task.kind": ("classification", "regression"),
     "task.children": ("keep", "drop", "child"),
     "task.scheme": ("native", "superb4", "ekman6"),
@@ -30,6 +30,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "heldout.decision": ("masked", "open"),
     "matrix.labels": ("masked", "common"),
 }
+
+MULTI = "multi"  # the name of several tasks
 
 _POSITIVE = (
     "audio.max_duration_s",
@@ -131,14 +133,39 @@ def _check_names(config: RunConfig) -> None:
 
 def _check_task(config: RunConfig) -> None:
     task = config.task
-    if task.column in _COLUMNS.values() and task.column != _COLUMNS[task.name]:
+    if task.column in _COLUMNS.values() and task.column != _COLUMNS.get(task.name):
         raise ConfigError(
             f"task.name={task.name} but task.column={task.column}: choose a task by task={task.name}, "
             "which sets name, column and kind"
         )
+    _check_several(config)
     labels = task.labels or []
     if len(set(labels)) < len(labels):
         raise ConfigError(f"task.labels=[{','.join(labels)}]: a label is named twice")
+
+
+def _check_several(config: RunConfig) -> None:
+    """What one head for several tasks needs, and what it cannot be."""
+    task, head = config.task, config.head
+    listed = f"task.tasks=[{','.join(task.tasks)}]"
+    for name in task.tasks:
+        if name not in _COLUMNS:
+            raise ConfigError(f"{listed}: {did_you_mean(name, _COLUMNS)}")
+    if task.name != "multi":
+        if task.tasks:
+            raise ConfigError(f"{listed}: one head for several tasks is task=multi, this is task={task.name}")
+        return
+    if len(set(task.tasks)) < 2 or len(set(task.tasks)) < len(task.tasks):
+        raise ConfigError(f"{listed}: task=multi needs at least two, each once: task.tasks=[gender,age]")
+    refused = {
+        "task.labels": task.labels is not None,
+        "head=probe": head.name == "probe",
+        f"head.mixup={head.mixup}": head.mixup > 0,
+        "matrix.enabled": config.matrix.enabled,
+    }
+    for what, given in refused.items():
+        if given:
+            raise ConfigError(f"{what}: not with task=multi; train each task by itself")
 
 
 def _check_split(config: RunConfig) -> None:

@@ -77,6 +77,10 @@ def test_a_configured_head_takes_the_loss_of_its_target() -> None:
     config = HeadConfig(name="mlp", hidden=[5], lr=0.01, seed=3)
     assert head_spec(config, LAYERS, ["a", "b"], fold=2).loss == "cross_entropy"
     age = head_spec(config, LAYERS, [])
+    assert head_spec(config, LAYERS, [], task="age").loss == "l1"
+    for dimension in ("arousal", "valence", "dominance"):
+        assert head_spec(config, LAYERS, [], task=dimension).loss == "ccc"
+        assert head_spec(replace(config, loss="l2"), LAYERS, [], task=dimension).loss == "l2"
     assert (age.loss, age.class_weights, age.kind, age.widths) == ("l1", False, "regression", (10, 5, 1))
 
 

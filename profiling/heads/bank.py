@@ -72,6 +72,10 @@ class Bank(nn.Module):
         """The stacks of heads of equal shape."""
         return iter(cast("list[Group]", list(self._groups)))
 
+    def trainable(self) -> Iterator[tuple[Bank, Group, list[nn.Parameter]]]:
+        """Parameters that are clipped and stepped together, with their group and whose ``update`` they follow."""
+        return ((self, group, list(group.parameters())) for group in self.groups())
+
     def fit_statistics(
         self,
         source: Source,
@@ -104,7 +108,10 @@ class Bank(nn.Module):
 
         Heads with fewer outputs than others have zeros behind theirs.
         """
-        parts = [group(features, mixing) for group in self.groups()]
+        return self.joined([group(features, mixing) for group in self.groups()])
+
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """The groups' outputs, (group, batch, outputs) each -> (heads, batch, outputs) in the order of the heads."""
         widest = max(part.shape[2] for part in parts)
         parts = [
             F.pad(part, (0, widest - part.shape[2])) if part.shape[2] < widest else part for part in parts
@@ -134,7 +141,10 @@ class Bank(nn.Module):
     @torch.no_grad()
     def predictions(self, features: Tensor) -> Tensor:
         """(heads, batch) class numbers (int64) or years (float32); -1 or NaN where not finite."""
-        outputs = self(features).float()
+        return self.answers(self(features).float())
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """(heads, batch, outputs) -> what :meth:`predictions` gives."""
         if self.kind == "regression":
             years = self.objective.years(outputs)
             return torch.where(torch.isfinite(years), years, torch.nan)

@@ -60,18 +60,24 @@ class Group(nn.Module):
 
     def forward(self, features: Tensor, mixing: Mixing | None = None) -> Tensor:
         """(batch, stream dim) -> (group, batch, outputs); zeros when idle. ``mixing`` is the whole bank's."""
-        if self.idle:
-            return features.new_zeros(len(self.specs), len(features), self.specs[0].widths[-1])
+        return self.nothing(features) if self.idle else self.outputs(self.trunk(features, mixing))
+
+    def trunk(self, features: Tensor, mixing: Mixing | None = None) -> Tensor:
+        """(batch, stream dim) -> what the last map reads: (batch, width), or (group, batch, width)."""
         rows = self._seen(self.scaler(self.own(features)), mixing)  # (batch, dim) or (group, batch, dim)
-        if self.mix is None:
-            hidden = stacked_affine(rows, self.weights[0], self.biases[0])
-        else:
-            hidden = stacked_affine(
-                self._dropped(torch.relu(self.mix(rows))), self.weights[0], self.biases[0]
-            )
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = stacked_affine(self._dropped(torch.relu(hidden)), weight, bias)
-        return hidden
+        if self.mix is not None:
+            rows = self._dropped(torch.relu(self.mix(rows)))
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            rows = self._dropped(torch.relu(stacked_affine(rows, weight, bias)))
+        return rows
+
+    def outputs(self, hidden: Tensor) -> Tensor:
+        """What :meth:`trunk` gives -> (group, batch, outputs)."""
+        return stacked_affine(hidden, self.weights[-1], self.biases[-1])
+
+    def nothing(self, features: Tensor) -> Tensor:
+        """(group, batch, outputs) zeros, for heads that are all frozen."""
+        return features.new_zeros(len(self.specs), len(features), self.specs[0].widths[-1])
 
     def draw_mixing(self, weights: Tensor) -> Mixing:
         """Which rows are mixed in this step; (group, batch) row weights of the group's heads."""

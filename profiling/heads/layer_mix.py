@@ -17,6 +17,9 @@ from torch.nn import functional as F
 
 from profiling.heads.spec import HeadSpec
 
+# A step of AdamW is as large as the learning rate whatever the gradient, so plain logits stay near 0 in the few hundred
+# steps of a small corpus and every layer keeps 1 / k: measured on emodb, 0.33, 0.34 and 0.33 after 15 epochs at 1e-3.
+_GAIN = 20.0
 _STREAM = 0x31A7E4  # keeps the projections apart from the maps, both drawn from one seed
 
 
@@ -41,7 +44,7 @@ class LayerMix(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(batch, dim), or (heads, batch, dim) where heads see rows of their own -> (heads, batch, project)."""
-        shares = torch.softmax(self.logits, dim=1)
+        shares = self.shares()
         mixed: Tensor | None = None
         for layer, (end, dim) in enumerate(zip(accumulate(self.dims), self.dims, strict=True)):
             part = rows[..., end - dim : end]
@@ -51,6 +54,10 @@ class LayerMix(nn.Module):
         if mixed is None:
             raise ValueError("a layer-mix of no layers")
         return mixed
+
+    def shares(self) -> Tensor:
+        """(heads, layers) weight of each layer; those of a head sum to 1."""
+        return torch.softmax(_GAIN * self.logits, dim=1)
 
 
 def stacked_affine(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ def layer_weights(head: Head) -> dict[str, float]:
     """Layer -> its weight in a layer-mix, summing to 1; empty for other heads."""
     if head.mix is None:
         return {}
-    shares = torch.softmax(head.mix.logits.detach()[0], dim=0).tolist()
+    shares = head.mix.shares()[0].detach().tolist()
     return dict(zip((label for label, _ in head.spec.layers), shares, strict=True))
 
 

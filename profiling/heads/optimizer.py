@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from profiling.heads.bank import Bank
 from profiling.heads.group import Group
+from profiling.heads.joint import JointBank
 
 _CLIP_EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
@@ -27,9 +28,14 @@ class BankAdamW(Optimizer):
         eps: added to the root of the second moment.
     """
 
-    def __init__(self, bank: Bank, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
+    def __init__(
+        self, bank: Bank | JointBank, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
         self.bank = bank
-        super().__init__([_rates(group) for group in bank.groups()], {"betas": betas, "eps": eps})
+        parts = [
+            _rates(group, parameters) | {"owner": owner} for owner, group, parameters in bank.trainable()
+        ]
+        super().__init__(parts, {"betas": betas, "eps": eps})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of every head in ``bank.update``; ``closure`` computes loss and gradients first."""
@@ -48,19 +54,12 @@ class BankAdamW(Optimizer):
             return
         norms = [torch.linalg.vector_norm(p.grad.flatten(1), dim=1) for p in parameters]
         norm = torch.stack(norms).square().sum(0).sqrt()  # (group,)
-        taking_part = self._without_diverged(group["members"], norm)
+        taking_part = _without_diverged(group["owner"], group["members"], norm)
         group["steps"] += taking_part
         clip = torch.where(taking_part, (group["clip_norm"] / (norm + _CLIP_EPSILON)).clamp(max=1), 0)
         for parameter in parameters:
             gradient = parameter.grad.masked_fill_(~_like(taking_part, parameter), 0)
             self._update(group, parameter, gradient.mul_(_like(clip, parameter)), taking_part)
-
-    def _without_diverged(self, members: Tensor, norm: Tensor) -> Tensor:
-        update, finite = self.bank.update, torch.isfinite(norm)
-        bad = torch.zeros_like(update)
-        bad[members] = update[members] & ~finite
-        self.bank.mark_diverged(bad)
-        return update[members] & finite
 
     def _update(
         self, group: dict[str, Any], parameter: Tensor, gradient: Tensor, taking_part: Tensor
@@ -84,7 +83,16 @@ class BankAdamW(Optimizer):
         parameter.addcdiv_(first, scale, value=-1)
 
 
-def _rates(group: Group) -> dict[str, Any]:
+def _without_diverged(bank: Bank | JointBank, members: Tensor, norm: Tensor) -> Tensor:
+    """(group,) bool, which heads take the step; those whose gradient is not finite are marked."""
+    update, finite = bank.update, torch.isfinite(norm)
+    bad = torch.zeros_like(update)
+    bad[members] = update[members] & ~finite
+    bank.mark_diverged(bad)
+    return update[members] & finite
+
+
+def _rates(group: Group, parameters: list[nn.Parameter]) -> dict[str, Any]:
     device = group.members.device
 
     def per_head(values: list[float]) -> Tensor:
@@ -92,7 +100,7 @@ def _rates(group: Group) -> dict[str, Any]:
         return torch.tensor(values, dtype=torch.float64, device=device)
 
     return {
-        "params": list(group.parameters()),
+        "params": parameters,
         "members": group.members,
         "steps": per_head([0.0] * len(group.specs)),
         "lr": per_head([spec.lr for spec in group.specs]),

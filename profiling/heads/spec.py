@@ -9,10 +9,11 @@ from typing import Any
 from profiling.config import HeadConfig
 from profiling.errors import BundleError, ConfigError, did_you_mean
 from profiling.provenance import signature
+from profiling.scales import DIMENSIONS
 
 Layers = tuple[tuple[str, int], ...]  # (label, dim) in the order of the columns
 
-#: Which losses a kind of target can be trained with; the first is what ``head.loss=auto`` means.
+#: Which losses a kind of target can be trained with; the first is ``head.loss=auto``, but for rated dimensions.
 LOSSES: Mapping[str, tuple[str, ...]] = {
     "classification": ("cross_entropy",),
     "regression": ("l1", "l2", "ccc", "distribution", "ordinal"),
@@ -176,7 +177,11 @@ class HeadSpec:
 
 
 def head_spec(
-    config: HeadConfig, layers: Sequence[tuple[str, int]], labels: Sequence[str], fold: int = 0
+    config: HeadConfig,
+    layers: Sequence[tuple[str, int]],
+    labels: Sequence[str],
+    fold: int = 0,
+    task: str = "",
 ) -> HeadSpec:
     """The spec of a configured head.
 
@@ -185,6 +190,7 @@ def head_spec(
         layers: (label, dim) in the order of the columns.
         labels: the classes, or empty for regression.
         fold: row of the fold masks.
+        task: its name; ``head.loss=auto`` is CCC for arousal, valence and dominance, what their field is scored by.
 
     Raises:
         ConfigError: a loss that does not fit the target, or a shape that does not fit the architecture.
@@ -192,7 +198,8 @@ def head_spec(
     kind = "classification" if labels else "regression"
     if config.name == "probe":
         return _probe_spec(config, kind, layers, labels, fold)
-    loss = LOSSES[kind][0] if config.loss == "auto" else config.loss
+    usual = "ccc" if task in DIMENSIONS else LOSSES[kind][0]
+    loss = usual if config.loss == "auto" else config.loss
     return HeadSpec(
         architecture=config.name,
         layers=tuple((label, int(dim)) for label, dim in layers),

@@ -34,6 +34,7 @@ from profiling.training.layers_first import jobs_of_sweep
 from profiling.training.log import restored_logging, say
 from profiling.training.overrides import MULTIRUN, divide, parse
 from profiling.training.plugins import register_hydra_plugins
+from profiling.validation import MULTI
 
 _HYDRA_RAISES = "HYDRA_FULL_ERROR"  # Hydra's own switch: errors come out instead of being printed
 
@@ -67,7 +68,10 @@ def _check(settings: list[str], *, sweep: bool) -> list[RunConfig]:
     """Configurations in which every value asked for occurs; a mistake in any job is said before the first."""
     check_overrides(settings)
     if sweep:
-        return check_sweep(settings)
+        configs = check_sweep(settings)
+        if any(config.task.name == MULTI for config in configs):
+            raise ConfigError("task=multi cannot be swept: it has a result for each task; leave -m out")
+        return configs
     for text in settings:
         if parse(text).is_sweep_override():
             raise ConfigError(f"{text} names several values; add -m to try each")
@@ -130,6 +134,8 @@ def _job(node: DictConfig) -> float:
         refuse_earlier_run(folder)
         if config.matrix.enabled:
             return _matrix(config, folder)
+        if config.task.name == MULTI:
+            return _several(config, folder)
         rows = load_rows(config, say)
         validation = train_run(config, rows, folder, say)
         result = open_run(folder, rows)
@@ -147,6 +153,16 @@ def _matrix(config: RunConfig, folder: Path) -> float:
     say(f"matrix in {folder} (matrix.md, matrix.png, matrix.csv, matrix.json, runs/)")
     cross: float | None = matrix.means()["cross"]
     return float("nan") if cross is None else cross
+
+
+def _several(config: RunConfig, folder: Path) -> float:
+    """One head for several tasks; returns nothing a sweep could rank."""
+    from profiling.training.score import say_result
+    from profiling.training.several import train_several
+
+    for name, result in train_several(config, folder, say).items():
+        say_result(folder / name, result)
+    return float("nan")
 
 
 def _swept(config: RunConfig, folder: Path) -> float:

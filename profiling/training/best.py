@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from profiling.heads.bank import Bank
+from profiling.heads.joint import JointBank
 
 #: The validation score of a kind of target, and whether larger is better.
-SCORES = {"classification": ("uar", True), "regression": ("mae", False)}
+SCORES = {"classification": ("uar", True), "regression": ("mae", False), "several": ("skill", True)}
 
 
 class Best:
@@ -26,7 +27,7 @@ class Best:
         kept: for every group of the bank, its parameters with each head's as they were in its best epoch.
     """
 
-    def __init__(self, bank: Bank, patience: int) -> None:
+    def __init__(self, bank: Bank | JointBank, patience: int) -> None:
         heads, device = len(bank.specs), bank.active.device
         self.bank, self.patience = bank, patience
         self.name, self._larger = SCORES[bank.kind]

@@ -100,21 +100,37 @@ def fit_bank(
         log_paths(list(probes.values()), SCORES[bank.kind][0], logs)
     if not bank.active.any():  # nothing is left for gradient steps
         return _solved(bank.eval(), probes, time.monotonic() - started)
+    module = BankModule(bank, config.patience)
+    epochs, interrupted = run_trainer(
+        module, data, config, device, logs, callbacks, force_progress=force_progress
+    )
+    module.best.restore()
+    bank.cpu().eval()
+    result = fit_result(module.best, epochs, interrupted, time.monotonic() - started)
+    heads = [_probe_result(probes[i]) if i in probes else head for i, head in enumerate(result.heads)]
+    return replace(result, heads=tuple(heads))
+
+
+def run_trainer(
+    module: BankModule,
+    data: BankData,
+    config: TrainerConfig,
+    device: torch.device,
+    logs: Sequence[Logger],
+    callbacks: Sequence[pl.Callback] = (),
+    *,
+    force_progress: bool = False,
+) -> tuple[int, bool]:
+    """Trains quietly, with a bar on a terminal; epochs that were begun, and whether Ctrl-C ended it."""
     bar = config.progress and (force_progress or sys.stderr.isatty())
     progress = Progress(config.max_epochs) if bar else None
-    module = BankModule(bank, config.patience)
     data.device = device
     interruption = Interruption()
     with interruption, quiet_lightning(), deterministic(), closing(progress) if progress else nullcontext():
         own = [interruption, *([progress] if progress else [])]
         trainer = build_trainer(config, device, logs, [*callbacks, *own])
         trainer.fit(module, datamodule=data)
-    module.best.restore()
-    bank.cpu().eval()
-    seconds = time.monotonic() - started
-    result = fit_result(module.best, trainer.current_epoch, interruption.requested, seconds)
-    heads = [_probe_result(probes[i]) if i in probes else head for i, head in enumerate(result.heads)]
-    return replace(result, heads=tuple(heads))
+    return trainer.current_epoch, interruption.requested
 
 
 def build_trainer(

@@ -198,7 +198,8 @@ def specs_of(config: RunConfig, stream: Stream) -> list[HeadSpec]:
     """One head per fold, alike but for the fold; its layers are among the stream's."""
     chosen = layers_of(config, stream.rows.backbone)
     layers = [(layer, dim) for layer, dim in stream.columns if layer in chosen]
-    return [head_spec(config.head, layers, stream.labels, fold) for fold in range(len(stream.folds))]
+    task = config.task.name
+    return [head_spec(config.head, layers, stream.labels, f, task) for f in range(len(stream.folds))]
 
 
 def diverged(fit: FitResult) -> bool:
@@ -217,11 +218,12 @@ def bank_data(config: RunConfig, stream: Stream) -> BankData:
     """Features, targets and fold masks of a bank over the stream."""
     masks = {part: np.stack([fold.parts()[part] for fold in stream.folds]) for part in ("train", "val")}
     train = stream.train
-    targets = _targets(train, stream.labels)
+    targets = targets_of(train, stream.labels)
     return BankData(train.view, targets, masks["train"], masks["val"], config.data, train.groups)
 
 
-def _targets(train: TaskRows, labels: list[str]) -> NDArray[Any]:
+def targets_of(train: TaskRows, labels: list[str]) -> NDArray[Any]:
+    """(rows,) class numbers (int64) or numbers (float32)."""
     if not labels:
         return train.answers.astype(np.float32)
     number = {label: index for index, label in enumerate(labels)}
