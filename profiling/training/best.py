@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from profiling.heads.bank import Bank
-from profiling.heads.joint import JointBank
+from profiling.heads.group import Group
+from profiling.heads.joint import JointBank, JointGroup
 
 #: The validation score of a kind of target, and whether larger is better.
 SCORES = {"classification": ("uar", True), "regression": ("mae", False), "several": ("skill", True)}
@@ -35,7 +36,7 @@ class Best:
         self.epoch = torch.zeros(heads, dtype=torch.int64, device=device)
         self.epochs = torch.zeros(heads, dtype=torch.int64, device=device)
         self.stale = torch.zeros(heads, dtype=torch.int64, device=device)
-        self.kept = [[p.detach().clone() for p in group.parameters()] for group in bank.groups()]
+        self.kept = [[p.detach().clone() for p in group.parameters()] for group in self._groups()]
 
     def observe(self, epoch: int, scores: Tensor) -> None:
         """Takes one epoch's scores; freezes heads that ran out of patience or whose score is not a number.
@@ -59,7 +60,7 @@ class Best:
     def restore(self) -> None:
         """Puts every head's best parameters back; a diverged head without any gets its initial ones."""
         known = (self.epoch > 0) | self.bank.diverged
-        for group, kept in zip(self.bank.groups(), self.kept, strict=True):
+        for group, kept in zip(self._groups(), self.kept, strict=True):
             index = known[group.members].nonzero().squeeze(1)
             for parameter, saved in zip(group.parameters(), kept, strict=True):
                 parameter[index] = saved[index]
@@ -71,11 +72,14 @@ class Best:
             return float("nan")
         return float(known.max() if self._larger else known.min())
 
+    def _groups(self) -> list[Group | JointGroup]:
+        return list(self.bank.groups())
+
     def _is_better(self, scores: Tensor) -> Tensor:
         return scores > self.score if self._larger else scores < self.score
 
     def _keep(self, better: Tensor) -> None:
-        for group, kept in zip(self.bank.groups(), self.kept, strict=True):
+        for group, kept in zip(self._groups(), self.kept, strict=True):
             index = better[group.members].nonzero().squeeze(1)
             for parameter, saved in zip(group.parameters(), kept, strict=True):
                 saved[index] = parameter.detach()[index]

@@ -31,10 +31,10 @@ from profiling.training.data import BankData
 from profiling.training.escape import GO_ON, InterruptedTrainingError
 from profiling.training.fit import FitResult, loggers
 from profiling.training.joint import Answers, fit_joint, joint_data
-from profiling.training.outcome import LOGS, refuse_earlier_run
+from profiling.training.outcome import LOGS, folds_of, refuse_earlier_run
 from profiling.training.precheck import check_settings, label_column, labels_of
 from profiling.training.rows import RunRows, TaskRows, load_rows, row_keys, training_rows
-from profiling.training.run import Stream, folds_of, specs_of, targets_of, write_run
+from profiling.training.run import Stream, specs_of, targets_of, write_run
 from profiling.training.score import open_run
 
 JSON = "multi.json"
