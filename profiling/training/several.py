@@ -198,6 +198,8 @@ def _stream(union: Union, task: Task, say: Say) -> Stream:
     say(f"{task.config.task.name}: {len(table)} rows")
     for line in balance(protocol, table):
         say(line)
+    if dropped := training_rows(task.rows).dropped:
+        say("  left out: " + ", ".join(f"{reason} {count}" for reason, count in dropped.items()))
     return Stream(task.rows, protocol, labels)
 
 
