@@ -94,7 +94,11 @@ def profile(paths: list[Path], backbone: Backbone, clock: Clock, folder: Path) -
         pieces.append(Piece(number, 0, audio.waveform))
     batcher = Batcher(backbone.batching, config.extract.batch_size)
     batches = [batch for piece in pieces for batch in batcher.add(piece)] + list(batcher.flush())
-    _compute(batches, backbone, clock, setup.store.writer(setup.layers), keys)
+    writing = config.store
+    opened = setup.store.writer(
+        setup.layers, shard_bytes=writing.shard_bytes, commit_every_s=writing.commit_every_s
+    )
+    _compute(batches, backbone, clock, opened, keys)
     return sum(piece.duration_s for piece in pieces)
 
 
