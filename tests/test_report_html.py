@@ -163,7 +163,10 @@ def test_the_scatter_draws_every_point_and_the_band_of_the_interval(ages_run: Pa
     assert [e.get("class") for e in root.iter(f"{_SVG}polygon")] == ["band"]
     predictions = pd.read_parquet(ages_run / "predictions.parquet").query("part == 'test'")
     inside = float(((predictions["predicted"] - predictions["target"]).abs() <= 6.0).mean())
-    assert f"± 6.0 years; {inside:.0%} of these utterances" in Read(ages_run / "report.html").text
+    assert (
+        f"± 6.0 years; {inside:.0%} of these utterances lie in it, which it was fitted on"
+        in Read(ages_run / "report.html").text
+    )
 
 
 def test_several_runs_stand_side_by_side(labels_run: Path, ages_run: Path, tmp_path: Path) -> None:

@@ -23,20 +23,11 @@ from profiling.audit.figures import (
 )
 from profiling.audit.finding import Finding
 from profiling.audit.labelled import associations
+from profiling.page.render import framed
 from profiling.provenance import atomic_write
 
 DPI = 110
 _SHOWN = 200  # subjects listed in a fold-out; the rest is in audit.json
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .3rem .8rem; text-align: left;
-border-bottom: 1px solid #ddd; vertical-align: top; } td.n { text-align: right; font-variant-numeric: tabular-nums; }
-.error, .warning, .note { border-left: .35rem solid; padding: .4rem .8rem; margin: .6rem 0; background: #f7f7f7; }
-.error { border-color: #c00000; } .warning { border-color: #e69f00; } .note { border-color: #56b4e9; }
-.error b { color: #c00000; } small, .out { color: #555; } img { max-width: 100%; height: auto; margin: .5rem 0; }
-details { margin: .2rem 0; } summary { cursor: pointer; color: #555; } code { overflow-wrap: anywhere; }
-"""
 
 
 def write_page(path: Path, audit: Audit) -> Path:
@@ -62,12 +53,7 @@ def page(audit: Audit) -> str:
         "<p><small>An <b>error</b> makes a score wrong, a <b>warning</b> may mislead, a <b>note</b> is good to know. "
         "Every subject and number is in audit.json. How each is found: docs/audit.md.</small></p>",
     ]
-    head = f'<meta charset="utf-8"><title>Audit</title><style>{_STYLE}</style>'
-    return (
-        f"<!doctype html>\n<html lang='en'><head>{head}</head><body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
+    return framed("Audit", f"<main>{chr(10).join(body)}</main>")
 
 
 def _corpora(audit: Audit) -> str:
@@ -78,7 +64,10 @@ def _corpora(audit: Audit) -> str:
         for entry in corpora(audit.rows)
     ]
     head = "".join(f"<th>{name}</th>" for name in names)
-    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+    return (
+        "<div class=scroll tabindex=0 role=region aria-label='What was audited'>"
+        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>"
+    )
 
 
 def _numbers(entry: dict[str, Any]) -> str:
@@ -99,7 +88,7 @@ def _range(entry: dict[str, Any]) -> str:
 def _finding(finding: Finding) -> str:
     out = f"<br><span class=out>{escape(finding.way_out)}</span>" if finding.way_out else ""
     return (
-        f"<div class={finding.severity}><b>{finding.severity}</b> {finding.check}, "
+        f"<div class='finding {finding.severity}'><b>{finding.severity}</b> {finding.check}, "
         f"{escape(', '.join(finding.corpora))}<br>{escape(finding.message)}{out}{_subjects(finding)}</div>"
     )
 

@@ -34,8 +34,8 @@ def _part(run: RunFolder, part: Part) -> list[Block]:
     found: list[Block] = []
     if "confusion" in score and "per_class_recall" in score:
         found.append(Row([_confusion(run, part), _recall(run, part)]))
-    beside: list[Block] = [block for block in (_scatter(run, part), _bands(part)) if block is not None]
-    return [*found, *([Row(beside)] if beside else []), *_speaker_level(part)]
+    found += [block for block in (_scatter(run, part), _bands(part)) if block is not None]
+    return [*found, *_speaker_level(part)]
 
 
 def _confusion(run: RunFolder, part: Part) -> Picture:
@@ -93,7 +93,7 @@ def _scatter(run: RunFolder, part: Part) -> Picture | None:
     reference, predicted = (rows[name].to_numpy(dtype=np.float64) for name in ("target", "predicted"))
     constant, half = float(part.score["constant"]["median"]), run.interval()
     drawing = scatter_chart(reference, predicted, constant, half, run.unit, *_scatter_words(run, part, half))
-    return Picture(f"scatter_{part.key}", drawing, _scatter_caption(reference, predicted, half, run.unit))
+    return Picture(f"scatter_{part.key}", drawing, _scatter_caption(run, part, reference, predicted))
 
 
 def _scatter_words(run: RunFolder, part: Part, half: float | None) -> tuple[str, str]:
@@ -108,12 +108,16 @@ def _scatter_words(run: RunFolder, part: Part, half: float | None) -> tuple[str,
     )
 
 
-def _scatter_caption(reference: Any, predicted: Any, half: float | None, unit: str) -> str:
-    text = "One dot an utterance. Grey: predicted = reference; dashed: a constant answer."
+def _scatter_caption(run: RunFolder, part: Part, reference: Any, predicted: Any) -> str:
+    half, unit = run.interval(), run.unit
+    text = "One dot an utterance. Grey: predicted = reference; dashed: a constant answer"
+    text += f", {part.score['constant']['median']:.1f} {unit}."
     if half is None:
         return text
     inside = float(np.mean(np.abs(reference - predicted) <= half))
-    return f"{text} Band: the 90 % interval, ± {half:.1f} {unit}; {inside:.0%} of these utterances lie in it."
+    text += f" Band: the 90 % interval, ± {half:.1f} {unit}; {inside:.0%} of these utterances lie in it"
+    # An interval holds what it was fitted on: only other corpora can say how well it holds.
+    return text + ("." if part.corpus else ", which it was fitted on: that share is no evidence.")
 
 
 def _bands(part: Part) -> Table | None:

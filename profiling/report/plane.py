@@ -140,7 +140,6 @@ def scatter_chart(
         drawing.polygon(_band(plane, low, high, interval), "band")
     drawing.line(plane.at(low, low), plane.at(high, high), "mute")
     drawing.line(plane.at(low, constant), plane.at(high, constant), "b")
-    drawing.text((plane.x.end_px - 4, plane.y(constant) - 6), f"constant answer {constant:.1f}", "b", "end")
     for x, y in zip(reference[kept], predicted[kept], strict=True):
         drawing.dot(plane.at(float(x), float(y)), 3.2, "faint")
     return drawing

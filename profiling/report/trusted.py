@@ -29,14 +29,18 @@ def calibration(run: RunFolder) -> Section | None:
     return Section(
         "calibration",
         "How far its confidence can be trusted",
-        [Text(_fitted(run)), *blocks, Text(_READING, "note")],
+        [
+            Text(_fitted(run)),
+            *blocks,
+            Text((_READING_LABELS if run.result["task"]["labels"] else "") + _READING, "note"),
+        ],
     )
 
 
-_READING = (
+_READING = "Promised coverage holds for new speakers from the same kind of recordings; elsewhere it is usually lower."
+_READING_LABELS = (
     "Reliability: of the answers given with a confidence, the share that is right; on the diagonal confidence means "
-    "what it says; bins of fewer than 5 answers are not drawn. Promised coverage holds for new speakers from the same "
-    "kind of recordings; on other corpora it is usually lower. Risk: errors left when only the surest are answered."
+    "what it says; bins of fewer than 5 answers are not drawn. Risk: errors left when only the surest are answered. "
 )
 
 
