@@ -31,7 +31,7 @@ class Scale:
 
     def to_unit(self, value: float) -> float:
         """The number's place between the ends, 0..1."""
-        return (value - self.low) / (self.high - self.low)
+        return (value - self.low) / (self.high - self.low) + 0.0  # never -0.0
 
     def from_unit(self, value: float) -> float:
         """The number on this scale at a place between 0 and 1."""

@@ -56,6 +56,7 @@ def test_a_bundle_says_what_an_answer_depends_on(lab: Lab) -> None:
     trained = rows[rows["part:split"] == "train"]
     assert dict(spec.train["answers"]) == trained["label"].value_counts().to_dict()
     assert {path.name for path in (run / "bundle").iterdir()} == {
+        "README.md",
         "profiler.json",
         "head.safetensors",
         "seen.json",

@@ -78,6 +78,7 @@ def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.data
+@pytest.mark.timeout(1800)
 def test_every_command_works(place: Path) -> None:
     listed = commands()
     assert len(listed) >= 9

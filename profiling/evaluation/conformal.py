@@ -54,7 +54,7 @@ def speaker_quantile(
     >>> speaker_quantile(np.arange(9.0), np.arange(9), 0.9)
     8.0
     """
-    speakers = int(groups.max()) + 1
+    speakers = int(groups.max()) + 1 if len(groups) else 0
     if speakers < speakers_needed(level):
         return None
     order = np.argsort(groups, kind="stable")
