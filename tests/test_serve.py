@@ -20,7 +20,7 @@ from profiling.serve.limits import Limits
 from profiling.serve.server import allowed_hosts
 from tests.recordings import encode, speechlike, tone, write
 from tests.test_predict_command import alike, odd, spoil
-from tests.trained import Lab, call
+from tests.trained import ROOT, Lab, call
 
 WAV = encode(speechlike(2.5), 16_000, "wav")
 
@@ -230,3 +230,17 @@ def test_a_mistake_of_ours_is_json_too(
         assert client.get("/healthz").json()["requests"] == 0
     assert not list(kept.iterdir())
     assert application.PAGE.is_dir()
+
+
+def test_the_docs_name_the_defaults() -> None:
+    text = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    most = Limits()
+    for said in (
+        f"`--max-mb` ({most.max_mb:g})",
+        f"`--max-seconds` ({most.max_seconds:g})",
+        f"`--queue` ({most.queue})",
+        f"longer than {most.upload_s:g} s",
+    ):
+        assert said in text
+    for picture in re.findall(r"\((screenshots/[^)]+)\)", text):
+        assert (ROOT / "docs" / picture).is_file()

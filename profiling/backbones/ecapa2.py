@@ -17,6 +17,7 @@ from profiling.backbones.contract import Contract, Layout, probed
 from profiling.backbones.device import check_precision, resolve_device
 from profiling.backbones.engine import Engine, Twin, find_twin, wanted_engine
 from profiling.backbones.hub import WeightsFile, locate
+from profiling.backbones.network import NativeNet
 from profiling.backbones.probe import probe, split
 from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
 from profiling.backbones.scripted import ScriptedNetwork, check_archive
@@ -90,6 +91,11 @@ class Ecapa2:
             twin = find_twin(weights.path, weights.sha256, config, device, cache)
             _LOG.info("%s: engine native: %s", weights.path, twin.reason)
         return cls(network, weights, contract, device, config.precision, twin)
+
+    @property
+    def net(self) -> NativeNet | None:
+        """Our network where it computes (``engine=native``), for those who export it; else None."""
+        return None if self._native is None else self._native.net
 
     def identity(self) -> dict[str, str | int]:
         """The weights are their bytes, whichever engine computes with them."""

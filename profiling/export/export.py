@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import torch
 from profiling import __version__
 from profiling.audio import SAMPLE_RATE_HZ
 from profiling.backbones.build import build_backbone
+from profiling.backbones.ecapa2 import Ecapa2
+from profiling.backbones.native import NativeBackbone, NativeNet
+from profiling.backbones.protocol import Backbone
 from profiling.bundle import Bundle
 from profiling.card import misuse
 from profiling.errors import ExportError
@@ -25,7 +28,7 @@ from profiling.predict.profiler import Profiler
 from profiling.provenance import atomic_write, signature
 
 _TRACED_SAMPLES = SAMPLE_RATE_HZ
-_NATIVE = ("native", "native_mini")
+_NETWORKS = ("native", "native_mini", "ecapa2")
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,14 @@ def export_waveform(bundle: Bundle, path: Path) -> Exported:
     """Writes everything: ``waveform`` (1, samples) float32 at 16 kHz to the answer and the features.
 
     Raises:
-        ExportError: the backbone is no native network, training changed the recordings, what onnxruntime computes
-            differs, or the file exists.
+        ExportError: the backbone is no network, or a TorchScript file that ours does not reproduce; training changed
+            the recordings; what onnxruntime computes differs; or the file exists.
         BundleError, BackboneError: the backbone cannot be loaded or is not the one of training.
     """
     _check_free(path)
     _check_exportable(bundle)
-    backbone = build_backbone(backbone_config(bundle, "cpu"), default_cache())
+    backbone, net = _native(bundle)
     profiler = Profiler(bundle, backbone)
-    net = getattr(backbone, "net", None)
-    if net is None:
-        raise ExportError(_NOT_NATIVE.format(name=backbone.name))
     answer = _head_graph(bundle)
     graph = WaveformGraph(net, answer, profiler.layers, profiler.dtype == "float16")
     example = torch.zeros(1, _TRACED_SAMPLES)
@@ -97,21 +97,32 @@ def export_waveform(bundle: Bundle, path: Path) -> Exported:
     return Exported(path, len(model), {"waveform": "(1, samples) float32, 16 kHz"}, graph.outputs, worst)
 
 
-_NOT_NATIVE = (
-    "backbone {name} cannot become part of an ONNX graph: only a native network can (native, native_mini, or ecapa2 "
-    "with backbone.engine=native); export the head alone, without --waveform"
-)
+def _native(bundle: Bundle) -> tuple[Backbone, NativeNet]:
+    """The backbone on the CPU and the network that computes it.
+
+    The file of ``ecapa2`` is TorchScript, whose graph cannot be exported; where our network measurably computes the
+    same, it is exported in its place, whichever of the two the bundle was trained with.
+    """
+    config = replace(backbone_config(bundle, "cpu"), engine="native")
+    backbone = build_backbone(config, default_cache())
+    if isinstance(backbone, NativeBackbone):
+        return backbone, backbone.net
+    if isinstance(backbone, Ecapa2) and backbone.net is not None:
+        return backbone, backbone.net
+    raise ExportError(f"{getattr(backbone, 'notice', None) or backbone.name}; {_HEAD_ALONE}")
+
+
+_HEAD_ALONE = "export the head alone, without --waveform"
 
 
 def _check_exportable(bundle: Bundle) -> None:
-    backbone = bundle.spec.backbone
-    if backbone["name"] not in _NATIVE and backbone.get("engine") != "native":
-        reason = " (it is a TorchScript file)" if backbone["name"] == "ecapa2" else ""
-        raise ExportError(_NOT_NATIVE.format(name=f"{backbone['name']}{reason}"))
+    name = bundle.spec.backbone["name"]
+    if name not in _NETWORKS:
+        raise ExportError(f"backbone {name} is no network of {', '.join(_NETWORKS)}; {_HEAD_ALONE}")
     if steps := bundle.spec.audio.get("perturb"):
         raise ExportError(
             f"the head was trained on recordings after {', '.join(steps)}; a graph cannot do that to a waveform: "
-            "export the head alone, without --waveform"
+            f"{_HEAD_ALONE}"
         )
 
 

@@ -90,7 +90,9 @@ def test_a_recording_of_the_microphone(address: str, visit: Visiting, tmp_path: 
         button = seen.page.locator("#record")
         button.focus()
         seen.page.keyboard.press("Enter")
-        seen.page.wait_for_function("/Stop \\(2 s\\)/.test(document.body.innerText)", timeout=_PATIENCE_MS)
+        seen.page.locator("#record-words", has_text=re.compile(r"Stop \(([2-9]|\d\d)")).wait_for(
+            timeout=_PATIENCE_MS
+        )
         assert seen.faults(widths=(380, 1280)) == []
         button.click()
         answered(seen, "recording.wav")
