@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from profiling.predict.loading import load_profilers
+from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.profiler import Profiler
 from profiling.serve import app as application
 from profiling.serve.app import PAGE, build_app
@@ -20,14 +20,14 @@ from profiling.serve.limits import Limits
 from profiling.serve.server import allowed_hosts
 from tests.recordings import encode, speechlike, tone, write
 from tests.test_predict_command import alike, odd, spoil
-from tests.trained import ROOT, Lab, call
+from tests.trained import ROOT, call
 
 WAV = encode(speechlike(2.5), 16_000, "wav")
 
 
 @pytest.fixture(scope="module")
-def profilers(lab: Lab) -> list[Profiler]:
-    return load_profilers([lab.run("gender"), lab.run("age")], cache=lab.folder / "cache")
+def profilers() -> list[Profiler]:
+    return load_profilers(default_bundles())
 
 
 @pytest.fixture
@@ -53,14 +53,13 @@ def client(profilers: list[Profiler], kept: Path) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize("timeline", [None, 0.5])
 def test_the_answer_is_that_of_predict(
-    lab: Lab, client: TestClient, tmp_path: Path, timeline: float | None, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, tmp_path: Path, timeline: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROFILING_CACHE", str(lab.folder / "cache"))
+    monkeypatch.setenv("PROFILING_DATA", str(tmp_path / "nothing"))
     (tmp_path / "call.wav").write_bytes(WAV)
     monkeypatch.chdir(tmp_path)
     asked = ["--timeline", str(timeline), "--vad", "energy"] if timeline else []
-    models = ["--model", str(lab.run("gender")), "--model", str(lab.run("age"))]
-    predicted = json.loads(call("predict", *models, "call.wav", *asked).out)
+    predicted = json.loads(call("predict", "call.wav", *asked).out)
     query = {"timeline": timeline} if timeline else {}
     form = client.post("/api/predict", files={"file": ("call.wav", WAV)}, params=query)
     raw = client.post("/api/predict", content=WAV, params={**query, "name": "call.wav"})
@@ -182,10 +181,10 @@ def test_a_channel_of_its_own(client: TestClient, tmp_path: Path) -> None:
 def test_who_answers(client: TestClient, profilers: list[Profiler]) -> None:
     said = client.get("/api/profilers").json()
     assert [one["profiler"] for one in said["profilers"]] == [one.name for one in profilers]
-    gender, age = said["profilers"]
-    assert (gender["labels"], age["unit"]) == (list(profilers[0].bundle.spec.head.labels), "years")
+    age, gender = said["profilers"]
+    assert (gender["labels"], age["unit"]) == (list(profilers[1].bundle.spec.head.labels), "years")
     assert "check anybody's age" in age["not_for"]
-    assert age["backbone"] == "spectral_stats (signal)"
+    assert age["backbone"] == profilers[0].backbone_name
     assert said["limits"] == {"max_mb": 1, "max_seconds": 20, "queue": 64}
     assert client.get("/healthz").json() == {"status": "ok", "requests": 0, "queue": 64}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trained import Lab, call
+from tests.trained import call
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fastapi not installed; pip install profiling[serve]" in said.err
 
 
-def test_the_program_serves_and_ends_with_ctrl_c(lab: Lab, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "profiling", "serve", "--port", "0", "--model", str(lab.run("gender"))]
-    environment = {**os.environ, "PROFILING_CACHE": str(lab.folder / "cache")}
+def test_the_program_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "profiling", "serve", "--port", "0"]
+    environment = {**os.environ, "PROFILING_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path)
     try:
         assert process.stderr is not None

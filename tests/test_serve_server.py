@@ -12,20 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from profiling.predict.loading import load_profilers
+from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.panel import Panel
 from profiling.predict.profiler import Profiler
 from profiling.serve.limits import Limits
 from tests.recordings import encode, speechlike
 from tests.serving import Gate, Running, running
-from tests.trained import Lab
 
 WAV = encode(speechlike(1.2), 16_000, "wav")
 
 
 @pytest.fixture(scope="module")
-def profilers(lab: Lab) -> list[Profiler]:
-    return load_profilers([lab.run("gender")], cache=lab.folder / "cache")
+def profilers() -> list[Profiler]:
+    return load_profilers(default_bundles())
 
 
 @pytest.fixture

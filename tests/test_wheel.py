@@ -43,9 +43,21 @@ def test_the_wheel_holds_every_yaml_and_list(wheel: Path) -> None:
     assert {"conf/config.yaml", "conf/corpus/nemo.yaml"} <= {str(p.relative_to(ROOT)) for p in shipped}
     for path in shipped:
         assert f"profiling/{path.relative_to(ROOT)}" in names
-    for path in (ROOT / "profiling").rglob("*.py"):
+    for path in (*(ROOT / "profiling").rglob("*.py"), *(ROOT / "profiling" / "serve" / "page").iterdir()):
         assert str(path.relative_to(ROOT)) in names
-    allowed = (".py", ".yaml", ".csv", ".txt", ".md", ".json", ".safetensors", "py.typed")
+    allowed = (
+        ".py",
+        ".html",
+        ".css",
+        ".js",
+        ".yaml",
+        ".csv",
+        ".txt",
+        ".md",
+        ".json",
+        ".safetensors",
+        "py.typed",
+    )
     extra = [name for name in names if name.startswith("profiling/") and not name.endswith(allowed)]
     assert extra == [], "nothing else goes in: no recordings, no weights of others"
 

@@ -9,23 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from profiling.predict.loading import load_profilers
+from profiling.predict.loading import default_bundles, load_profilers
 from profiling.serve.limits import Limits
 from tests.browser.browsing import Visit
 from tests.browser.conftest import Visiting
 from tests.recordings import speechlike, write
 from tests.serving import Running, running
-from tests.trained import Lab
 
 pytestmark = pytest.mark.browser
 _PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def server(lab: Lab) -> Iterator[Running]:
-    models = [lab.run(task) for task in ("age", "gender", "emotion")]
-    profilers = load_profilers(models, cache=lab.folder / "cache")
-    with running(profilers, Limits(max_mb=0.5, max_seconds=30)) as started:
+def server() -> Iterator[Running]:
+    with running(load_profilers(default_bundles()), Limits(max_mb=0.5, max_seconds=30)) as started:
         yield started
 
 
@@ -49,7 +46,7 @@ def test_an_upload_is_answered(visit: Visiting, address: str, tmp_path: Path, da
         seen.page.set_input_files("#file", voice)
         answered(seen, voice.name)
         titles = seen.page.locator("#cards h3").all_text_contents()
-        assert titles == ["Age", "Gender", "Emotion"]
+        assert titles == ["Age", "Gender"]
         assert re.match(r"-?\d+ years", seen.page.locator(".value").first.text_content() or "")
         shares = [
             int(re.sub(r"\D", "", one))
@@ -57,7 +54,7 @@ def test_an_upload_is_answered(visit: Visiting, address: str, tmp_path: Path, da
         ]
         assert 98 <= sum(shares) <= 102
         assert shares == sorted(shares, reverse=True)
-        assert seen.page.locator(".lane").count() == 3
+        assert seen.page.locator(".lane").count() == 2
         seen.page.get_by_text("Timeline as a table").click()
         assert (
             seen.page.locator("#window-table tbody tr").count()
