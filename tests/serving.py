@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 from profiling.predict.panel import Panel
@@ -81,3 +82,8 @@ class Gate:
             return panel_call(panel, source, rate_hz)
 
         return gated
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What is in a folder for temporary files, but for PyTorch's own, made when it is imported."""
+    return [path for path in folder.iterdir() if not path.name.startswith("torchinductor_")]

@@ -19,6 +19,7 @@ from profiling.serve.desk import Desk
 from profiling.serve.limits import Limits
 from profiling.serve.server import allowed_hosts
 from tests.recordings import encode, speechlike, tone, write
+from tests.serving import left_behind
 from tests.test_predict_command import alike, odd, spoil
 from tests.trained import ROOT, call
 
@@ -48,7 +49,7 @@ def client_of(profilers: list[Profiler], limits: Limits) -> TestClient:
 def client(profilers: list[Profiler], kept: Path) -> Iterator[TestClient]:
     with client_of(profilers, Limits(max_mb=1, max_seconds=20)) as opened:
         yield opened
-    assert not list(kept.iterdir())
+    assert not left_behind(kept)
 
 
 @pytest.mark.parametrize("timeline", [None, 0.5])
@@ -227,7 +228,7 @@ def test_a_mistake_of_ours_is_json_too(
         answer = client.post("/api/predict", content=WAV)
         assert (answer.status_code, "log says more" in answer.json()["error"]) == (500, True)
         assert client.get("/healthz").json()["requests"] == 0
-    assert not list(kept.iterdir())
+    assert not left_behind(kept)
     assert application.PAGE.is_dir()
 
 
