@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from profiling.backbones.batches import check_request, stack
+from profiling.backbones.batches import check_request
 from profiling.backbones.frontend import (
     BINS,
     EDGE_SAMPLES,
@@ -17,7 +18,7 @@ from profiling.backbones.frontend import (
     WINDOW_SAMPLES,
     LogSpectrogram,
 )
-from profiling.backbones.masking import mean_and_variance, padding_mask
+from profiling.backbones.masking import mean_and_variance
 from profiling.backbones.protocol import Batching, Features, Training, Waveform
 from profiling.provenance import signature
 
@@ -55,9 +56,12 @@ class SpectralStats:
             ValueError: another layer, no waveform, or a waveform below 400 samples.
         """
         check_request(waveforms, layers, self.layers, self.min_samples)
-        batch, lengths = stack(waveforms)
         with torch.inference_mode():
-            logs, frames = self._spectrogram(batch, lengths)  # (batch, 1, 256, frames)
-            mean, variance = mean_and_variance(logs.squeeze(1), padding_mask(frames, logs.size(3)))
-            statistics = torch.cat([mean, variance], dim=1).squeeze(2)
-        return {"embedding": statistics.numpy()}
+            rows = [self._statistics(torch.as_tensor(waveform)) for waveform in waveforms]
+        return {"embedding": torch.stack(rows).numpy()}
+
+    def _statistics(self, waveform: Tensor) -> Tensor:
+        """(samples,) to (512,). One by one: the spectra of a batch leave the cache and cost twice as much."""
+        logs, _ = self._spectrogram(waveform[None])
+        mean, variance = mean_and_variance(logs.squeeze(1), None)  # (1, 256, 1) each
+        return torch.cat([mean, variance], dim=1).flatten()
