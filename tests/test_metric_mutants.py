@@ -137,8 +137,8 @@ MUTANTS: list[tuple[str, str, str, str, str, Callable[[], None]]] = [
         "the normal quantile for Student's",
         INTERVALS,
         "_half",
-        "stats.t.ppf((1 + level) / 2, freedom)",
-        "stats.norm.ppf((1 + level) / 2)",
+        "stdtrit(freedom, (1 + level) / 2)",
+        "stdtrit(1e12, (1 + level) / 2)",
         lambda: test_intervals.test_on_its_own_scale_the_jackknife_is_the_t_interval_on_speaker_means(8),
     ),
     (

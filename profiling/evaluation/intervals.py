@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from profiling.evaluation.metrics import Array, Index
 from profiling.evaluation.scales import IDENTITY, Scale
@@ -189,4 +189,4 @@ def _half(moved: Array, estimand: Estimand, level: float) -> float:
     total = sum(variances)
     freedom = total**2 / sum(v**2 / f for v, f in zip(variances, freedoms, strict=True))
     widened = 1 + estimand.widen / len(moved)
-    return float(stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(total) * widened)
+    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(total) * widened)  # Student's t quantile
