@@ -177,6 +177,7 @@ _FOUR = (0.25, 0.25, 0.25, 0.25)
 _SKEW = several_classes(_SEVEN, 0.8, 1.2, 0.5, 15, 120)
 _GROWING = ages(0.6, 8, 5, 10, 10, growing=0.8)
 _UNEQUAL = ages(0.75, 4, 7, 3, 90)
+_SHRUNK = ages(0.35, 6, 6, 8, 60)
 
 FRESH: tuple[Scenario, ...] = (
     Scenario("UAR, 4 emotions, speakers alike (0.3)", several_classes(_FOUR, 1.2, 0.3, 0.2, 30, 30), of_label("uar")),
@@ -195,6 +196,7 @@ FRESH: tuple[Scenario, ...] = (
     Scenario("RMSE, 3 to 90 each", _UNEQUAL, of_number("rmse")),
     Scenario("CCC, errors grow with age", _GROWING, of_number("ccc")),
     Scenario("CCC, 3 to 90 each", _UNEQUAL, of_number("ccc")),
+    Scenario("CCC, 8 to 60 each, predictions too near the mean", _SHRUNK, of_number("ccc")),
     Scenario("Pearson, errors grow with age", _GROWING, of_number("pearson")),
     Scenario("Pearson, 3 to 90 each", _UNEQUAL, of_number("pearson")),
     Scenario("skill, errors grow with age", _GROWING, of_number("skill")),

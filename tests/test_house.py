@@ -22,7 +22,7 @@ ROOMS = (
     ("labels",),
     ("scales", "votes"),
     ("audio",),
-    ("audio_index",),
+    ("audio_index", "snr_index"),
     ("corpora",),
     ("backbones",),
     ("features",),

@@ -12,13 +12,13 @@ from typing import cast
 import numpy as np
 import pytest
 
+from profiling.audio.levels import LevelMeter, snr_db
 from profiling.audio.loader import Waveform
 from profiling.bundle import Bundle
 from profiling.errors import AudioError, ConfigError
 from profiling.predict.activity import Detector, energy_speech
 from profiling.predict.answer import Interval
 from profiling.predict.calibrated import Calibration
-from profiling.predict.levels import LevelMeter, snr_db
 from profiling.predict.recording import Recording, cut, hear
 from profiling.predict.timeline import windows_of
 from tests.recordings import Samples, tone, write

@@ -39,6 +39,7 @@ class Audio:
         flags: ``upsampled`` (the file's rate is below 16 kHz), ``clipped`` (over 0.1 % of the samples at
             full scale), ``unterminated`` (an Ogg file that may have lost its end).
         stamp: of the file; None for audio that came from no file.
+        snr_db: estimated (``audio/levels.py``); None where nobody measured it or the span is below half a second.
     """
 
     waveform: Waveform
@@ -48,6 +49,7 @@ class Audio:
     channels: int
     flags: tuple[str, ...] = ()
     stamp: Stamp | None = None
+    snr_db: float | None = None
 
     @property
     def duration_s(self) -> float:

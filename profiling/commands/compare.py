@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from profiling.commands import dimensional
 from profiling.commands.arguments import Parser, answer, say
 from profiling.errors import BundleError, SplitError
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Runs are compared on the test part and on every held-out corpus that all of them have. p is the sign-flip test "
-    "over speakers, p Holm the same corrected for every test printed; win, tie and loss go by that at 0.05."
+    "over speakers, p Holm the same corrected for every test printed; win, tie and loss go by that at 0.05. Runs of "
+    "arousal, valence and dominance, one of each, are not compared: their CCCs and the mean over the same utterances."
 )
 
 
@@ -38,7 +40,12 @@ def main(argv: Sequence[str]) -> int:
 
     from profiling.evaluation.comparison import win_table
 
-    tables = _tables([Path(run) for run in arguments.runs])
+    runs = [Path(run) for run in arguments.runs]
+    tables = _tables(runs)
+    dimensions = dimensional.dimensions_of(runs)
+    if dimensions is not None:
+        named = dict(zip(dimensions, tables.values(), strict=True))
+        return _together(named, arguments.on, shared=arguments.shared, out=arguments.out)
     found = compare_runs(tables, arguments.metric, on=arguments.on, shared=arguments.shared)
     for line in lines(found):
         answer(line)
@@ -48,6 +55,17 @@ def main(argv: Sequence[str]) -> int:
     if arguments.out:
         write(Path(arguments.out), found)
         say(f"comparison in {arguments.out} (comparison.json, comparison.csv, wins.csv)")
+    return 0
+
+
+def _together(tables: Mapping[str, pd.DataFrame], on: str | None, *, shared: bool, out: str | None) -> int:
+    """Runs of arousal, valence and dominance are no rivals: the CCC of each and their mean."""
+    rows = dimensional.together(tables, on=on, shared=shared)
+    for line in dimensional.lines(rows):
+        answer(line)
+    if out:
+        dimensional.write(Path(out), rows)
+        say(f"dimensions in {out} (dimensions.json, dimensions.csv)")
     return 0
 
 
@@ -61,17 +79,10 @@ def compare_runs(
     """
     from profiling.evaluation.compare import compare_predictions
     from profiling.evaluation.comparison import correct
+    from profiling.evaluation.joining import common_parts
 
-    parts = {name: _parts(table) for name, table in tables.items()}
-    common = [part for part in next(iter(parts.values())) if all(part in own for own in parts.values())]
-    if on is not None:
-        common = [part for part in common if part in (on, f"held-out {on}")]
-    if not common:
-        had = "; ".join(f"{name}: {', '.join(own) or 'none'}" for name, own in parts.items())
-        raise SplitError(f"the runs have no part in common{f' called {on}' if on else ''} ({had})")
     found = []
-    for part in common:
-        rows = {name: own[part] for name, own in parts.items()}
+    for part, rows in common_parts(tables, on).items():
         found += compare_predictions(rows, metric, where=part, shared=shared)
     return correct(found)
 
@@ -132,14 +143,3 @@ def _tables(runs: Sequence[Path]) -> dict[str, pd.DataFrame]:
     names = [run.resolve().name for run in runs]
     shown = names if len(set(names)) == len(names) else [str(run) for run in runs]
     return {name: pd.read_parquet(run / PREDICTIONS) for name, run in zip(shown, runs, strict=True)}
-
-
-def _parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """``test`` and ``held-out <corpus>``; validation chose the runs and says nothing about them."""
-    found = {}
-    for part, rows in table.groupby("part", sort=False):
-        if part == "test":
-            found["test"] = rows
-        elif part == "heldout":
-            found |= {f"held-out {corpus}": one for corpus, one in rows.groupby("corpus", sort=False)}
-    return found

@@ -68,7 +68,7 @@ def number_estimands(by_speaker: Array | None) -> dict[str, Estimand]:
     return {
         "mae": Estimand(mae, error, rows=rows, spent=2, widen=1.0),
         "rmse": Estimand(rmse, error, rows=rows, spent=2, widen=2.0, min_speakers=RMSE_MIN_SPEAKERS),
-        "ccc": Estimand(ccc, (FISHER,), spent=3),  # n - 3, as Fisher's variance of z
+        "ccc": Estimand(ccc, (FISHER,), rows=rows, spent=3),  # n - 3, as Fisher's variance of z
         "pearson": Estimand(pearson, (FISHER,), rows=rows),
         "skill": Estimand(skill, (LOG_RATIO,), rows=rows),
     }

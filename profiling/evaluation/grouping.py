@@ -25,11 +25,15 @@ DURATION_BANDS = (
     (8.0, "4 to 8 s"),
     (np.inf, "8 s and over"),
 )
+NOT_MEASURED = "not measured"
 SNR_BANDS = ((10.0, "under 10 dB"), (20.0, "10 to 20 dB"), (30.0, "20 to 30 dB"), (np.inf, "30 dB and over"))
 
 
 def group_names(table: pd.DataFrame, grouping: str) -> pd.Series | None:
-    """(n,) group of each row, NA where unknown; None where there are fewer than two groups."""
+    """(n,) group of each row, NA where unknown; None where there are fewer than two groups.
+
+    Rows without a signal-to-noise ratio are :data:`NOT_MEASURED`, a group that is scored but enters no gap.
+    """
     column = GROUPINGS[grouping][0]
     if column not in table or (grouping == "sex and age" and "age_years" not in table):
         return None
@@ -44,7 +48,9 @@ def group_names(table: pd.DataFrame, grouping: str) -> pd.Series | None:
         names = _banded(values, SNR_BANDS)
     else:
         names = values.astype("string")
-    return names if names.nunique() > 1 else None
+    if names.nunique() < 2:
+        return None
+    return names.fillna(NOT_MEASURED) if grouping == "snr" else names
 
 
 def _decades(ages: pd.Series) -> pd.Series:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from profiling.evaluation.estimands import LARGER_IS_BETTER, label_estimands, number_estimands
-from profiling.evaluation.grouping import GROUPINGS, group_names
+from profiling.evaluation.grouping import GROUPINGS, NOT_MEASURED, group_names
 from profiling.evaluation.intervals import (
     MIN_SPEAKERS,
     Estimand,
@@ -156,11 +156,11 @@ class _Split:
         return found | said | chance | {"note": _judged(gap, chance["random_95"])}
 
     def _entering(self) -> NDArray[np.intp]:
-        rows = np.bincount(self.number)
+        large = (np.bincount(self.number) >= SMALL_ROWS) & (self.names != NOT_MEASURED)
         if self.speaker is None:
-            return np.flatnonzero(rows >= SMALL_ROWS)
+            return np.flatnonzero(large)
         pairs = np.unique(np.stack([self.number, self.speaker], axis=1), axis=0)
-        return np.flatnonzero((rows >= SMALL_ROWS) & (np.bincount(pairs[:, 0]) >= MIN_SPEAKERS))
+        return np.flatnonzero(large & (np.bincount(pairs[:, 0]) >= MIN_SPEAKERS))
 
     def _value(self, metric: str) -> Callable[[Array], Array]:
         """The metric over the classes of the whole part, so that groups are compared on the same classes."""

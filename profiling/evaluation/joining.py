@@ -137,3 +137,36 @@ def _same_reference(rows: Mapping[str, pd.DataFrame], column: str) -> None:
                 f"{int(differ.sum())} utterances have another reference in {name} than in {first_name}, such as "
                 f"{differ.index[differ][0]}: the runs did not read the same labels"
             )
+
+
+def common_parts(
+    tables: Mapping[str, pd.DataFrame], on: str | None = None
+) -> dict[str, dict[str, pd.DataFrame]]:
+    """The parts that all systems were scored on: ``test`` and ``held-out <corpus>`` -> system -> rows.
+
+    Args:
+        tables: system -> its whole predictions.
+        on: only this part; a corpus may be named alone.
+
+    Raises:
+        SplitError: no such part; says which each has.
+    """
+    parts = {name: _parts(table) for name, table in tables.items()}
+    common = [part for part in next(iter(parts.values())) if all(part in own for own in parts.values())]
+    if on is not None:
+        common = [part for part in common if part in (on, f"held-out {on}")]
+    if not common:
+        had = "; ".join(f"{name}: {', '.join(own) or 'none'}" for name, own in parts.items())
+        raise SplitError(f"the runs have no part in common{f' called {on}' if on else ''} ({had})")
+    return {part: {name: own[part] for name, own in parts.items()} for part in common}
+
+
+def _parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Validation chose the runs and says nothing about them."""
+    found = {}
+    for part, rows in table.groupby("part", sort=False):
+        if part == "test":
+            found["test"] = rows
+        elif part == "heldout":
+            found |= {f"held-out {corpus}": one for corpus, one in rows.groupby("corpus", sort=False)}
+    return found

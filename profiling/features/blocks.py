@@ -24,6 +24,7 @@ from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import Quarantined
 from profiling.features.store import RowKey
+from profiling.snr_index import SpanOf
 
 #: Utterances in a block at most: 10 MB of features at full width, a shard worth its name.
 BLOCK_UTTERANCES = 256
@@ -77,6 +78,7 @@ class Outcome:
         keys: rows, None where quarantined or not reached.
         durations_s: seconds of audio, None where not known.
         remembered: what is known of the recordings now.
+        snr_db: of the spans, None where not measured.
         quarantined: those without features.
         cached, computed, shared: counts, as in :class:`Extraction`.
         audio_s: seconds computed.
@@ -86,6 +88,7 @@ class Outcome:
     keys: list[RowKey | None]
     durations_s: list[float | None]
     remembered: list[Remembered | None]
+    snr_db: list[float | None]
     quarantined: list[Quarantined] = field(default_factory=list)
     cached: int = 0
     computed: int = 0
@@ -137,10 +140,13 @@ class BlockWorker:
                 run.compute()
         done = run.done
         known = self.setup.index.lookup_many({asked.path for asked in utterances})
+        spans = [key and SpanOf(*key, self.setup.config.audio.channel) for key in done.keys]
+        snr_db = self.setup.snr.lookup({span for span in spans if span is not None})
         return Outcome(
             keys=done.keys,
             durations_s=[done.durations_s.get(i) for i in range(len(utterances))],
             remembered=[known.get(asked.path) for asked in utterances],
+            snr_db=[None if span is None else snr_db.get(span) for span in spans],
             quarantined=done.quarantined,
             cached=done.cached,
             computed=done.computed,
@@ -187,12 +193,20 @@ class Gathered:
             if known is not None:
                 index.keep(self._plan.utterances[i].path, known)
         index.commit()
+        self._keep_snr(outcome)
         done.quarantined += outcome.quarantined
         done.cached, done.computed = done.cached + outcome.cached, done.computed + outcome.computed
         done.shared += outcome.shared
         done.audio_s += outcome.audio_s
         done.interrupted |= outcome.interrupted
         self._count(outcome)
+
+    def _keep_snr(self, outcome: Outcome) -> None:
+        channel = self._setup.config.audio.channel
+        for key, snr_db in zip(outcome.keys, outcome.snr_db, strict=True):
+            if key is not None:
+                self._setup.snr.keep(SpanOf(*key, channel), snr_db)
+        self._setup.snr.commit()
 
     def _count(self, outcome: Outcome) -> None:
         settled = outcome.cached + outcome.computed + outcome.shared

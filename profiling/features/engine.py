@@ -20,6 +20,7 @@ from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import FailedHashes, Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
 from profiling.features.windows import PendingRow, equal_windows
+from profiling.snr_index import SnrIndex, SpanOf
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Setup:
         layers: layers to store.
         config: sections ``audio``, ``extract``, ``store`` and ``trainer.progress`` are read.
         index: remembered hashes of recordings.
+        snr: remembered signal-to-noise ratios of their spans.
         max_samples: longest window, at 16 kHz.
     """
 
@@ -40,6 +42,7 @@ class Setup:
     layers: list[str]
     config: RunConfig
     index: AudioIndex
+    snr: SnrIndex
     max_samples: int
 
 
@@ -99,20 +102,23 @@ class Run:
 
     def compute(self) -> None:
         """Decodes, batches, computes and commits until nothing is left, or Ctrl-C."""
-        index = self._setup.index
         try:
             with _writer(self._setup) as writer:
                 for batch in self._batches():
                     committed = writer.committed
                     self._forward(batch, writer)
                     if writer.committed > committed:  # hashes are remembered as soon as their rows are safe
-                        index.commit()
+                        self._remember()
         except KeyboardInterrupt:  # the writer has committed every complete row on its way out
             self.done.interrupted = True
             self._count_committed()
         finally:
-            index.commit()
+            self._remember()
             self.done.audio_s, self.done.wall_s = self._progress.audio_s, self._progress.wall_s
+
+    def _remember(self) -> None:
+        self._setup.index.commit()
+        self._setup.snr.commit()
 
     def _batches(self) -> Iterator[list[Piece]]:
         for decoded in self._ahead:
@@ -132,6 +138,7 @@ class Run:
         self._setup.index.remember(asked.path, audio)
         self.done.durations_s[decoded.index] = audio.duration_s
         key = RowKey(audio.audio_sha256, asked.start_sample, asked.end_sample)
+        self._setup.snr.keep(SpanOf(*key, self._setup.config.audio.channel), audio.snr_db)
         if self._is_there(decoded.index, key):
             self._ahead.release(audio.duration_s)
             return []

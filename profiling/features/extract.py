@@ -24,6 +24,7 @@ from profiling.features.store import FeatureKey, FeatureStore, Verify
 from profiling.features.verify import mend_spec, set_aside
 from profiling.features.windows import max_window_samples
 from profiling.perturbations import RULES_VERSION, parse_perturbations
+from profiling.snr_index import SnrIndex
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,7 +76,9 @@ def set_up(backbone: Backbone, layers: Sequence[str], config: RunConfig) -> Setu
     key = feature_key(backbone, config.audio, config.store)
     store = _open_or_mend(Path(config.paths.features), key, backbone)
     index = AudioIndex(Path(config.paths.cache))
-    return Setup(backbone, store, list(layers), config, index, max_samples)
+    return Setup(
+        backbone, store, list(layers), config, index, SnrIndex(Path(config.paths.cache)), max_samples
+    )
 
 
 def _open_or_mend(root: Path, key: FeatureKey, backbone: Backbone) -> FeatureStore:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from profiling.audio import SAMPLE_RATE_HZ
+from profiling.audio.levels import FRAME_SAMPLES, NOISE_PERCENTILE, SPEECH_PERCENTILE, Levels
 from profiling.audio.loader import Waveform
 from profiling.errors import ConfigError, did_you_mean
-from profiling.predict.levels import FRAME_SAMPLES, NOISE_PERCENTILE, SPEECH_PERCENTILE, Levels
 from profiling.predict.recording import Recording
 
 Spans = list[tuple[int, int]]  # (start, end) in samples at 16 kHz

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from profiling.audio import SAMPLE_RATE_HZ
+from profiling.audio.levels import snr_db
 from profiling.config import LAYERS, PathsConfig
 from profiling.errors import AudioError, ConfigError, did_you_mean
 from profiling.features.windows import Vectors
 from profiling.predict.activity import Detector
 from profiling.predict.answer import NAME_DIGITS, Answer, Profile, Segment
-from profiling.predict.levels import snr_db
 from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.profiler import Profiler
 from profiling.predict.recording import Recording, Samples, Source, Unusable, hear, hear_each

@@ -11,10 +11,10 @@ import numpy as np
 
 from profiling.audio import SAMPLE_RATE_HZ, Audio, Stamp, load_audio, load_bytes, probe_duration
 from profiling.audio.arrays import audio_from_array
+from profiling.audio.levels import LevelMeter, Levels
 from profiling.audio.loader import Waveform
 from profiling.audio.stream import stream_audio
 from profiling.errors import AudioError
-from profiling.predict.levels import LevelMeter, Levels
 
 #: Recordings longer than this are decoded block by block, again for every walk; shorter ones stay in memory.
 STREAMED_ABOVE_S = 300.0

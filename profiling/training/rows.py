@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from profiling.errors import ConfigError, ManifestError
 from profiling.features.extract import Extraction
 from profiling.features.prepare import Say, load_backbone, prepare_features, utterances_of
 from profiling.features.store import FeatureStore, FeatureView, RowKey, Verify
+from profiling.snr_index import SnrIndex, SpanOf
 from profiling.training.precheck import check_tables, heldout_task
 
 
@@ -121,6 +123,8 @@ def load_rows(config: RunConfig, say: Say, backbone: Backbone | None = None) -> 
     tables = ([] if train is None else [train]) + list(heldout.values())
     extraction = _features(tables, layers, config, backbone, say)
     _attach(tables, extraction)
+    if not config.audio.perturb:  # of perturbed copies nobody measured it
+        _attach_snr(tables, extraction, config)
     if train is not None:
         assert_one_speaker_each(train)
         assert_one_label_each(train)
@@ -172,6 +176,16 @@ def _attach(tables: Sequence[pd.DataFrame], extraction: Extraction) -> None:
         table["audio_sha256"] = [None if key is None else key.audio_sha256 for key in keys]
         table["duration_s"] = [extraction.durations_s.get(i, np.nan) for i in span]
         done += len(table)
+
+
+def _attach_snr(tables: Sequence[pd.DataFrame], extraction: Extraction, config: RunConfig) -> None:
+    """Adds ``snr_db`` as remembered from when the features were computed; NaN where it was not measured."""
+    channel = config.audio.channel
+    spans = [None if key is None else SpanOf(*key, channel) for key in extraction.keys]
+    known = SnrIndex(Path(config.paths.cache)).lookup(span for span in spans if span is not None)
+    found = iter([np.nan if span is None else known.get(span, np.nan) for span in spans])
+    for table in tables:
+        table["snr_db"] = [next(found) for _ in range(len(table))]
 
 
 @dataclass(frozen=True)

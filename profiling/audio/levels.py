@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from profiling.audio import SAMPLE_RATE_HZ
-from profiling.audio.loader import Waveform
+from profiling.audio.loader import SAMPLE_RATE_HZ, Waveform
 
 FRAME_SAMPLES = 320  # 20 ms
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
@@ -52,3 +51,15 @@ def snr_db(levels: Levels) -> float | None:
         return None
     quiet, loud = np.percentile(levels, [NOISE_PERCENTILE, SPEECH_PERCENTILE])
     return float(loud - quiet)
+
+
+def waveform_snr_db(waveform: Waveform) -> float | None:
+    """:func:`snr_db` of a waveform at 16 kHz, rounded to a tenth; None below half a second.
+
+    >>> waveform_snr_db(np.repeat(np.float32([0.01, 1.0]), 8000)), waveform_snr_db(np.ones(100, np.float32))
+    (40.0, None)
+    """
+    meter = LevelMeter()
+    meter.add(waveform)
+    found = snr_db(meter.levels())
+    return None if found is None else round(found, 1)
