@@ -71,8 +71,8 @@ class SnrIndex:
             by_channel.setdefault(span.channel, set()).add(span.audio_sha256)
         with self._open() as database:
             for channel, hashes in by_channel.items():
-                for *key, snr_db in self._rows(database, channel, sorted(hashes)):
-                    if (span := SpanOf(*key)) in asked:
+                for sha256, start, end, mixed, snr_db in self._rows(database, channel, sorted(hashes)):
+                    if (span := SpanOf(sha256, start, end, mixed)) in asked:
                         found[span] = snr_db
         return found
 

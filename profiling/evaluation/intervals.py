@@ -11,7 +11,7 @@ of freedom:
 * speakers with unequal numbers of utterances count as fewer (Kish's effective number, Survey Sampling, 1965).
 
 Below a least number of speakers (5; RMSE 10), without speaker ids, or where speakers do not differ, there is
-no interval but the reason. Simulated coverage is 0.93 to 0.97 wherever one is given: ``docs/metrics.md``.
+no interval but the reason. Simulated coverage is 0.93 to 0.97 in most cells, not in all: ``docs/metrics.md``.
 Earlier versions used the percentile bootstrap from 20 speakers on, which held the truth in 0.91 to 0.93.
 """
 
