@@ -80,7 +80,8 @@ def test_classes_and_role_are_compared() -> None:
     cast(Any, one)["scores"]["test"]["confusion"]["labels"] = ["a", "b"]
     assert because(one) == "2 classes here, 8 there"
     score = result()["scores"]["test"]
-    held = result(scores={"heldout": {"ravdess": {"masked": score, "open": score}}})
+    both = {"masked": score, "open": score, "shared_labels": list("abcdefgh")}
+    held = result(scores={"heldout": {"ravdess": both}}, heldout_decision="masked")
     assert "on a corpus never trained on" in because_first(held)
     assert beside_published(result(task={"name": "arousal"})) == []
 
