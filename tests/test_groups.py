@@ -127,6 +127,6 @@ def test_bands_and_decades() -> None:
         "under 10 dB",
         "10 to 20 dB",
         "30 dB and over",
-        "?",
+        "not measured",
     ]
     assert group_names(table, "sex") is None
