@@ -86,7 +86,7 @@ class TestAnswers:
     def test_an_unknown_command(self, command: CommandLine) -> None:
         said = command("extrct")
         assert said.code == 2
-        assert "did you mean extract?" in said.error
+        assert "did you mean extract" in said.error
 
     @pytest.mark.parametrize(
         ("argument", "hint"),

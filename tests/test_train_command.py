@@ -29,7 +29,7 @@ def train_py(lab: Lab, *arguments: str, **environment: str) -> subprocess.Comple
 MISTAKES = {
     "head.lrr=1": "no setting 'head.lrr'; did you mean head.lr",
     "+head.lrr=1": "no setting 'head.lrr'; did you mean head.lr",
-    "task=emotoin": "task=emotoin: no such choice; did you mean emotion?",
+    "task=emotoin": "task=emotoin: no such choice; did you mean emotion",
     "features.layers=[gfe_9]": "no layer 'gfe_9'; did you mean gfe_2, gfe_1?",
     "features.layers=[embedding,embedding]": "names a layer twice",
     "head.lr=1,2": "head.lr=1,2 names several values; add -m to try each",
