@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from profiling.errors import ConfigError
-from profiling.evaluation import calibration, conformal
+from profiling.evaluation import applied, calibration, conformal
 from profiling.evaluation.trust import calibration_report, fit_calibration
 
 LABELS = ["a", "b", "c"]
@@ -52,7 +52,7 @@ def test_the_temperature_that_was_put_in_is_found() -> None:
     probabilities, truth = answers(20_000, sharpen=2.5)
     found = calibration.fit_temperature(probabilities, truth)
     assert found == pytest.approx(2.5, rel=0.05)
-    scaled = calibration.apply_temperature(probabilities, found)
+    scaled = applied.apply_temperature(probabilities, found)
     np.testing.assert_array_equal(scaled.argmax(1), probabilities.argmax(1))
     np.testing.assert_allclose(scaled.sum(1), 1)
     before, after = (calibration.expected_calibration_error(p, truth) for p in (probabilities, scaled))
@@ -92,7 +92,7 @@ def test_cross_fitting_never_sees_its_own_speakers() -> None:
     scaled = calibration.cross_fitted(probabilities, truth, groups, folds=10)
     inside = groups == 3
     other = calibration.fit_temperature(probabilities[~inside], truth[~inside])
-    np.testing.assert_allclose(scaled[inside], calibration.apply_temperature(probabilities[inside], other))
+    np.testing.assert_allclose(scaled[inside], applied.apply_temperature(probabilities[inside], other))
 
 
 def test_risk_against_coverage_by_hand() -> None:
@@ -134,24 +134,24 @@ def test_new_speakers_are_held_as_often_as_promised() -> None:
 
 def test_too_few_speakers_say_how_many_are_needed() -> None:
     found = fit_calibration(ages(6, 5), [], "random")
-    entry = conformal.entry_at(found, 0.9)
+    entry = applied.entry_at(found, 0.9)
     assert entry is not None
     assert entry["quantile"] is None
     assert entry["reason"] == "no interval: 6 speakers, 9 needed"
     assert found["temperature"] is None
-    half = conformal.entry_at(found, 0.5)
+    half = applied.entry_at(found, 0.5)
     assert half is not None
     assert half["quantile"] > 0
     with pytest.raises(ConfigError, match=r"level 0.7 was not fitted; there are 0.5, 0.8, 0.9, 0.95"):
-        conformal.entry_at(found, 0.7)
-    assert conformal.entry_at({}) is None
+        applied.entry_at(found, 0.7)
+    assert applied.entry_at({}) is None
 
 
 def test_label_sets_hold_the_most_probable_and_grow_with_the_quantile() -> None:
     probabilities = np.array([[0.2, 0.7, 0.1], [0.4, 0.35, 0.25]])
-    assert conformal.label_sets(probabilities, LABELS, 0.1) == [["b"], ["a"]]
-    assert conformal.label_sets(probabilities, LABELS, 0.7) == [["b"], ["a", "b"]]
-    assert conformal.label_sets(probabilities, LABELS, 1.0) == [["b", "a", "c"], ["a", "b", "c"]]
+    assert applied.label_sets(probabilities, LABELS, 0.1) == [["b"], ["a"]]
+    assert applied.label_sets(probabilities, LABELS, 0.7) == [["b"], ["a", "b"]]
+    assert applied.label_sets(probabilities, LABELS, 1.0) == [["b", "a", "c"], ["a", "b", "c"]]
 
 
 def test_a_report_has_promise_and_achievement_side_by_side() -> None:

@@ -21,6 +21,7 @@ from tests import test_calibration, test_compare, test_decisions, test_groups, t
 
 METRICS, INTERVALS = "profiling.evaluation.metrics", "profiling.evaluation.intervals"
 DECISIONS, PAIRED = "profiling.evaluation.decisions", "profiling.evaluation.paired"
+APPLIED = "profiling.evaluation.applied"
 CALIBRATION, CONFORMAL = "profiling.evaluation.calibration", "profiling.evaluation.conformal"
 
 
@@ -191,7 +192,7 @@ MUTANTS: list[tuple[str, str, str, str, str, Callable[[], None]]] = [
     ),
     (
         "temperature multiplies",
-        CALIBRATION,
+        APPLIED,
         "apply_temperature",
         "/ temperature",
         "* temperature",

@@ -15,36 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from profiling.evaluation.applied import PROBABILITY_FLOOR, apply_temperature
 from profiling.evaluation.metrics import Array, Index
 
 BINS = 15
 MIN_SPEAKERS = 5  # to fit a temperature
 FOLDS = 5
-_FLOOR = 1e-12  # of a probability, so that one sure mistake does not make the likelihood infinite
 _LOG_RANGE = (np.log(0.05), np.log(20.0))  # of the temperature
-
-
-def apply_temperature(probabilities: NDArray[np.floating[Any]], temperature: float | None) -> Array:
-    """Scales probabilities; the most probable label stays the most probable.
-
-    Args:
-        probabilities: (n, K), rows sum to 1.
-        temperature: T > 0; None: as they are.
-
-    Raises:
-        ValueError: a temperature that is not positive.
-
-    >>> apply_temperature(np.array([[0.9, 0.1]]), 2.0).round(3).tolist()
-    [[0.75, 0.25]]
-    """
-    values = np.asarray(probabilities, dtype=np.float64)
-    if temperature is None:
-        return values
-    if not temperature > 0:
-        raise ValueError(f"temperature {temperature}: must be positive")
-    scaled = np.log(np.maximum(values, _FLOOR)) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def fit_temperature(probabilities: Array, truth: Index) -> float:
@@ -92,7 +69,7 @@ def negative_log_likelihood(probabilities: Array, truth: Index) -> float:
     >>> round(negative_log_likelihood(np.array([[0.5, 0.5]]), np.array([0])), 4)
     0.6931
     """
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], _FLOOR)).mean())
+    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], PROBABILITY_FLOOR)).mean())
 
 
 def brier(probabilities: Array, truth: Index) -> float:

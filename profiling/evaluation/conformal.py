@@ -9,25 +9,20 @@ differ from those it was fitted on; what is achieved on held-out corpora stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from profiling.errors import ConfigError
+from profiling.evaluation.applied import Flags
 from profiling.evaluation.calibration import speaker_folds
 from profiling.evaluation.intervals import Estimand, speaker_interval
 from profiling.evaluation.metrics import Array, Index
 from profiling.evaluation.scales import ARCSINE, LOGIT
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-DEFAULT_LEVEL = 0.9
 DRAWS = 500
 _SEED = 20_090_906
-
-Flags = NDArray[np.bool_]
 
 
 def speakers_needed(level: float) -> int:
@@ -86,45 +81,6 @@ def fit_conformal(scores: Array, groups: Index, kind: str) -> list[dict[str, Any
              "speakers_needed": needed, "reason": reason}
         )  # fmt: skip
     return entries
-
-
-def entry_at(calibration: Mapping[str, Any], level: float = DEFAULT_LEVEL) -> dict[str, Any] | None:
-    """The conformal entry of a bundle at a level; None where the bundle is not calibrated.
-
-    Raises:
-        ConfigError: a level that was not fitted; lists those there are.
-    """
-    entries = calibration.get("conformal")
-    if not entries:
-        return None
-    for entry in entries:
-        if abs(entry["level"] - level) < 1e-9:
-            return dict(entry)
-    listed = ", ".join(f"{entry['level']:g}" for entry in entries)
-    raise ConfigError(f"level {level:g} was not fitted; there are {listed}")
-
-
-def label_sets(probabilities: Array, labels: Sequence[str], quantile: float) -> list[list[str]]:
-    """The labels that cannot be ruled out, most probable first; always holds the most probable.
-
-    Args:
-        probabilities: (n, K), after the temperature.
-        labels: (K,) of the columns.
-        quantile: of 1 - p of the reference, from :func:`entry_at`.
-
-    >>> label_sets(np.array([[0.7, 0.2, 0.1]]), ["a", "b", "c"], 0.85)
-    [['a', 'b']]
-    """
-    inside = in_set(probabilities, quantile)
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    return [[labels[k] for k in row if inside[i, k]] for i, row in enumerate(order)]
-
-
-def in_set(probabilities: Array, quantile: float | Array) -> Flags:
-    """(n, K) bool, which labels are in the set."""
-    inside: Flags = 1 - probabilities <= quantile + 1e-12
-    inside[np.arange(len(inside)), probabilities.argmax(1)] = True
-    return inside
 
 
 def achieved(inside: Flags, groups: Index | None) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from profiling.evaluation.applied import apply_temperature, in_set
 from profiling.evaluation.calibration import (
     MIN_SPEAKERS,
-    apply_temperature,
     brier,
     cross_fitted,
     expected_calibration_error,
@@ -25,7 +25,7 @@ from profiling.evaluation.calibration import (
     reliability,
     risk_coverage,
 )
-from profiling.evaluation.conformal import achieved, cross_quantiles, fit_conformal, in_set
+from profiling.evaluation.conformal import achieved, cross_quantiles, fit_conformal
 from profiling.evaluation.intervals import speaker_groups
 from profiling.evaluation.metrics import Array, Index, label_indices
 

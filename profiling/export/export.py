@@ -151,7 +151,7 @@ def _metadata(bundle: Bundle, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "backbone_training": spec.backbone_training,
         "feature_key": spec.feature_key,
         "feature_key_sha256": signature(spec.feature_key),
-        "calibration": getattr(spec, "calibration", {}),
+        "calibration": spec.calibration,
         "licences": spec.licences,
         "citations": spec.citations,
         "not_for": misuse(str(spec.task["name"])),

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from profiling.backbones.frontend import LogSpectrogram
 from profiling.backbones.network import NativeNet
+from profiling.evaluation.applied import PROBABILITY_FLOOR
 from profiling.heads.modules import Head
-
-_TINIEST = 1e-12  # probability, as in predict.calibrated: its logarithm stays finite
 
 
 class HeadGraph(nn.Module):
@@ -40,7 +39,7 @@ class HeadGraph(nn.Module):
         answers = self.head.answers(features)
         if self.temperature is None or not self.head.spec.labels:
             return (answers,)
-        return torch.softmax(answers.clamp(min=_TINIEST).log() / self.temperature, dim=-1), answers
+        return torch.softmax(answers.clamp(min=PROBABILITY_FLOOR).log() / self.temperature, dim=-1), answers
 
 
 class DftSpectrogram(LogSpectrogram):

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from profiling.bundle import Bundle
+from profiling.evaluation.applied import DEFAULT_LEVEL, apply_temperature, entry_at, label_sets
 from profiling.predict.answer import Interval
 
 #: Share of new speakers from recordings like those of training that an interval or a label set is to hold.
-LEVEL = 0.9
-_TINIEST = 1e-12  # probability: its logarithm stays finite
+LEVEL = DEFAULT_LEVEL
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,24 @@ class Calibration:
     @classmethod
     def of(cls, bundle: Bundle) -> Self:
         """Reads a bundle's section; a bundle of an earlier version has none."""
-        section: Mapping[str, Any] = getattr(bundle.spec, "calibration", {})
+        section = bundle.spec.calibration
         temperature = (section.get("temperature") or {}).get("value")
-        entries = [entry for entry in section.get("conformal", []) if entry["level"] == LEVEL]
-        if not entries:
+        entry = entry_at(section, LEVEL)
+        if entry is None:
             return cls(temperature)
-        return cls(temperature, entries[0]["quantile"], entries[0]["reason"] or "")
+        return cls(temperature, entry["quantile"], entry["reason"] or "")
 
     def probabilities(self, uncalibrated: Mapping[str, float]) -> dict[str, float]:
         """P to the power 1/T, normalised: what dividing logits by T gives. The most probable label stays."""
-        if self.temperature is None:
-            return dict(uncalibrated)
-        logs = np.log(np.maximum(list(uncalibrated.values()), _TINIEST)) / self.temperature
-        shares = np.exp(logs - logs.max())
-        return dict(zip(uncalibrated, (shares / shares.sum()).tolist(), strict=True))
+        scaled = apply_temperature(np.array([list(uncalibrated.values())]), self.temperature)[0]
+        return dict(zip(uncalibrated, scaled.tolist(), strict=True))
 
     def label_set(self, probabilities: Mapping[str, float]) -> tuple[str, ...]:
         """Labels that cannot be ruled out, the most probable first; empty where nothing was fitted."""
         if self.quantile is None:
             return ()
-        ranked = sorted(probabilities, key=lambda label: -probabilities[label])
-        return tuple(
-            label for place, label in enumerate(ranked)
-            if place == 0 or 1 - probabilities[label] <= self.quantile
-        )  # fmt: skip
+        shares = np.array([list(probabilities.values())])
+        return tuple(label_sets(shares, list(probabilities), self.quantile)[0])
 
     def interval(self, value: float) -> Interval | None:
         """Around a number; None where nothing was fitted."""
