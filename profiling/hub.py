@@ -6,19 +6,17 @@ its own client retries for 23 seconds before it gives up.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
-from profiling.backbones.reach import why_unreachable
+from profiling.backbones.reach import patience_s, why_unreachable
 from profiling.bundle import Bundle, bundle_files, read_bundle
 from profiling.card import CARD, model_card
 from profiling.errors import BundleError
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_REACH_TIMEOUT_S = 1.0
 _MAIN = "main"
 
 
@@ -143,8 +141,7 @@ def _cached(repo_id: str, revision: str) -> Path | None:
 def _unreachable() -> str | None:
     from huggingface_hub import constants
 
-    timeout_s = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", _REACH_TIMEOUT_S))
-    reason = why_unreachable(constants.ENDPOINT, timeout_s)
+    reason = why_unreachable(constants.ENDPOINT, patience_s())
     return f"{constants.ENDPOINT} cannot be reached ({reason})" if reason else None
 
 

@@ -8,26 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from profiling.audit.association import Association
 from profiling.audit.rows import speakers
 from profiling.audit.voices import GENDERS, MIN_RATIO, adults, references
+from profiling.evaluation.figures import canvas
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _RED, _GREY = "#C00000", "#888888"
 _MOST_SPEAKERS = 60  # rows of a heat map that can be read
 _NAMED = 12
 _SEED = 0
-
-
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def pitch_figure(rows: pd.DataFrame) -> Figure | None:
@@ -40,7 +32,7 @@ def pitch_figure(rows: pd.DataFrame) -> Figure | None:
     people = people.assign(flagged=people["speaker_id"].map(flagged).fillna(0) >= MIN_RATIO)
     ages = (False, True) if people["child"].any() else (False,)
     columns = [(gender, child) for child in ages for gender in GENDERS]
-    figure, axes = _canvas(8.2, 4.6)
+    figure, axes = canvas(8.2, 4.6)
     for place, (gender, child) in enumerate(columns):
         _strip(axes, place, people[(people["gender"] == gender) & (people["child"].astype(bool) == child)])
     for place, gender in enumerate(GENDERS):
@@ -86,7 +78,7 @@ def durations_figure(rows: pd.DataFrame) -> Figure | None:
     known = rows[rows["duration_s"].notna()]
     if known.empty:
         return None
-    figure, axes = _canvas(7.0, 3.2)
+    figure, axes = canvas(7.0, 3.2)
     longest = float(known["duration_s"].quantile(0.995))
     edges = [float(edge) for edge in np.linspace(0, max(longest, 1.0), 41)]
     for colour, (corpus, group) in zip(_cycle(), known.groupby("corpus", sort=False), strict=False):
@@ -111,7 +103,7 @@ def bandwidth_figure(rows: pd.DataFrame) -> Figure | None:
     known = rows[rows["bandwidth_hz"].notna()]
     if known.empty:
         return None
-    figure, axes = _canvas(7.0, 3.2)
+    figure, axes = canvas(7.0, 3.2)
     edges = [250.0 * step for step in range(33)]
     for colour, (corpus, group) in zip(_cycle(), known.groupby("corpus", sort=False), strict=False):
         weights = np.full(len(group), 100 / len(group))
@@ -140,7 +132,7 @@ def labels_figure(rows: pd.DataFrame, corpus: str) -> Figure | None:
     table = pd.crosstab(group["speaker_id"], group["emotion"])
     chosen = table.sum(axis=1).nlargest(_MOST_SPEAKERS).index
     table = table.loc[sorted(chosen)]
-    figure, axes = _canvas(2.6 + 0.75 * table.shape[1], 1.4 + 0.28 * table.shape[0])
+    figure, axes = canvas(2.6 + 0.75 * table.shape[1], 1.4 + 0.28 * table.shape[0])
     axes.imshow(table.to_numpy(), cmap=colormaps["Blues"], vmin=0, aspect="auto")
     for row, column in np.ndindex(*table.shape):
         value = int(table.to_numpy()[row, column])
@@ -162,7 +154,7 @@ def association_figure(found: Sequence[tuple[str, str, str, Association]]) -> Fi
     """Cramér's V of every pair, with what chance gives."""
     if not found:
         return None
-    figure, axes = _canvas(7.6, 1.2 + 0.34 * len(found))
+    figure, axes = canvas(7.6, 1.2 + 0.34 * len(found))
     for place, (_, _, _, association) in enumerate(found):
         axes.barh(place, association.v, color=COLOURS[0], height=0.6)
         axes.plot(
@@ -182,7 +174,7 @@ def ages_figure(rows: pd.DataFrame) -> Figure | None:
     people = people[people["age_years"].notna()]
     if people.empty:
         return None
-    figure, axes = _canvas(7.0, 3.0)
+    figure, axes = canvas(7.0, 3.0)
     edges = [5.0 * step - 0.5 for step in range(int(max(people["age_years"].max(), 60)) // 5 + 2)]
     groups = [people["age_years"][people["gender"] == gender] for gender in GENDERS]
     others = people["age_years"][~people["gender"].isin(GENDERS)]

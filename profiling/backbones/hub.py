@@ -6,19 +6,16 @@ at all: ``hf_hub_download`` without a network retries for 23 seconds before it g
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiling.backbones.reach import why_unreachable
+from profiling.backbones.reach import patience_s, why_unreachable
 from profiling.backbones.weights import weights_sha256
 from profiling.config import BackboneConfig
 from profiling.errors import BackboneError
 
 #: The authors' file, whatever the configuration says: only these bytes may be called "released".
 RELEASED_SHA256 = BackboneConfig.sha256
-#: Enough to connect; users of slow links set the hub's own HF_HUB_ETAG_TIMEOUT (seconds).
-_REACH_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +114,7 @@ def _download(config: BackboneConfig) -> Path:
     folder = hub_cache(config)
     if constants.HF_HUB_OFFLINE:
         raise _not_here(config, folder, "HF_HUB_OFFLINE is set")
-    timeout_s = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", _REACH_TIMEOUT_S))
-    if reason := why_unreachable(constants.ENDPOINT, timeout_s):
+    if reason := why_unreachable(constants.ENDPOINT, patience_s()):
         raise _not_here(config, folder, f"{constants.ENDPOINT} cannot be reached ({reason})")
     try:
         return Path(

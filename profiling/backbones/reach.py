@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import socket
 import ssl
@@ -10,7 +11,14 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
+#: Enough to connect; users of slow links set the hub's own HF_HUB_ETAG_TIMEOUT (seconds).
+_PATIENCE_S = 1.0
 _PORTS = {"http": 80, "https": 443}
+
+
+def patience_s() -> float:
+    """Seconds that the hub has to answer."""
+    return float(os.environ.get("HF_HUB_ETAG_TIMEOUT", _PATIENCE_S))
 
 
 def why_unreachable(url: str, timeout_s: float) -> str | None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -28,7 +27,7 @@ from profiling.corpora.cards import Card
 from profiling.corpora.csv import rename_columns
 from profiling.corpora.lists import read_lines
 from profiling.corpora.manifest import SPLITS, shown
-from profiling.corpora.options import read_options, rules_of
+from profiling.corpora.options import folder_named_in, rules_of
 from profiling.corpora.tables import find_recordings, read_text_table
 from profiling.errors import ManifestError
 
@@ -45,13 +44,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         ManifestError: no table, no ``file_name`` in it, a recording without a row, a column that looks misspelt.
         LabelError: an unknown label, with counts.
     """
-    options: dict[str, Any] = {}
-    folder = path
-    if not path.is_dir():
-        options = read_options(path, OPTIONS)
-        if "folder" not in options:
-            raise ManifestError(f"{path}: names no folder; add a line such as folder: {path.stem}")
-        folder = path.parent / str(options["folder"])
+    folder, options = (path, {}) if path.is_dir() else folder_named_in(path, OPTIONS)
     name = str(options.get("name", folder.absolute().name))
     tables = sorted(file for pattern in TABLES for file in folder.rglob(pattern))
     if not tables:

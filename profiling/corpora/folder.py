@@ -18,13 +18,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from profiling.corpora.assembly import RAW, assemble
 from profiling.corpora.cards import Card, check_keys
-from profiling.corpora.options import read_options, rules_of
+from profiling.corpora.options import folder_named_in, rules_of
 from profiling.corpora.tables import find_recordings
 from profiling.errors import ManifestError
 
@@ -41,13 +40,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         ManifestError: no recordings, a recording at another depth than the layout, a name the pattern misses.
         LabelError: a sub-folder that is no label, with counts.
     """
-    options: dict[str, Any] = {}
-    folder = path
-    if not path.is_dir():
-        options = read_options(path, OPTIONS)
-        if "folder" not in options:
-            raise ManifestError(f"{path}: names no folder; add a line such as folder: {path.stem}")
-        folder = path.parent / str(options["folder"])
+    folder, options = (path, {}) if path.is_dir() else folder_named_in(path, OPTIONS)
     name = str(options.get("name", folder.absolute().name))
     layout = [str(level) for level in options.get("layout", DEFAULT_LAYOUT)]
     pattern = _pattern(str(options.get("stem", ".*")), path)

@@ -21,7 +21,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
-from typing import Any
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ from profiling.corpora.assembly import SPLIT_ALIASES, assemble
 from profiling.corpora.cards import Card
 from profiling.corpora.csv import rename_columns
 from profiling.corpora.manifest import SPLITS, shown
-from profiling.corpora.options import read_options, rules_of
+from profiling.corpora.options import folder_named_in, rules_of
 from profiling.corpora.tables import resolve
 from profiling.errors import ManifestError, did_you_mean
 from profiling.provenance import atomic_write, read_json, sha256_bytes
@@ -57,13 +56,8 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         ManifestError: no data set there, no audio column, or recordings inside it and no folder to write them to.
         LabelError: an unknown label, with counts.
     """
-    options: dict[str, Any] = {}
-    folder = path
-    if path.suffix in (".yaml", ".yml"):
-        options = read_options(path, OPTIONS)
-        if "folder" not in options:
-            raise ManifestError(f"{path}: names no folder; add a line such as folder: {path.stem}")
-        folder = path.parent / str(options["folder"])
+    is_yaml = path.suffix in (".yaml", ".yml")
+    folder, options = folder_named_in(path, OPTIONS) if is_yaml else (path, {})
     target = path.parent / str(options["recordings"]) if "recordings" in options else None
     name = str(options.get("name", folder.absolute().name))
     rows = [

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ from profiling.corpora.assembly import SPLIT_ALIASES, assemble
 from profiling.corpora.cards import Card
 from profiling.corpora.lists import read_lines, read_list
 from profiling.corpora.manifest import SPLITS, shown
-from profiling.corpora.options import read_options, rules_of
+from profiling.corpora.options import folder_named_in, rules_of
 from profiling.corpora.tables import resolve
 from profiling.errors import AudioError, ManifestError
 
@@ -59,13 +59,7 @@ def read(path: Path, card: Card, drop: Collection[str] = ()) -> pd.DataFrame:
         ManifestError: no ``wav.scp``, a command or an archive in it, a list that contradicts another.
         LabelError: an unknown label, with counts.
     """
-    options: dict[str, Any] = {}
-    folder = path
-    if not path.is_dir():
-        options = read_options(path, OPTIONS)
-        if "folder" not in options:
-            raise ManifestError(f"{path}: names no folder; add a line such as folder: {path.stem}")
-        folder = path.parent / str(options["folder"])
+    folder, options = (path, {}) if path.is_dir() else folder_named_in(path, OPTIONS)
     root = path.parent / str(options["root"]) if "root" in options else folder
     name = str(options.get("name", folder.absolute().name))
     parts = _parts(folder)

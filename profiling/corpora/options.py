@@ -29,6 +29,18 @@ def read_options(path: Path, known: Collection[str]) -> dict[str, Any]:
     return options
 
 
+def folder_named_in(path: Path, known: Collection[str]) -> tuple[Path, dict[str, Any]]:
+    """The folder that a YAML stands for, and the YAML's other settings.
+
+    Raises:
+        ManifestError: as :func:`read_options`, or no folder named.
+    """
+    options = read_options(path, known)
+    if "folder" not in options:
+        raise ManifestError(f"{path}: names no folder; add a line such as folder: {path.stem}")
+    return path.parent / str(options["folder"]), options
+
+
 def rules_of(name: str, options: Mapping[str, Any], drop: Collection[str]) -> Rules:
     """The corpus's rules: its card's where it has one, then the YAML's."""
     card = find_card(name)

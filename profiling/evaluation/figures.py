@@ -35,7 +35,7 @@ def confusion_figure(confusion: Confusion, title: str) -> Figure:
     rows = np.flatnonzero(counts.sum(1) > 0)
     counts = counts[rows]
     shares = counts / counts.sum(1, keepdims=True)
-    figure, axes = _canvas(max(5.0, 2.2 + 0.85 * counts.shape[1]), 1.9 + 0.72 * len(rows))
+    figure, axes = canvas(max(5.0, 2.2 + 0.85 * counts.shape[1]), 1.9 + 0.72 * len(rows))
     axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1, aspect="auto")
     for i, j in np.ndindex(*counts.shape):
         colour = "white" if shares[i, j] > 0.55 else "black"
@@ -55,7 +55,7 @@ def confusion_figure(confusion: Confusion, title: str) -> Figure:
 
 def recall_figure(recall: dict[str, dict[str, Any]], constant: float | None, title: str) -> Figure:
     """Recall of each class with its interval over speakers; the dashed line is the constant's UAR."""
-    figure, axes = _canvas(6.2, 1.5 + 0.42 * len(recall))
+    figure, axes = canvas(6.2, 1.5 + 0.42 * len(recall))
     for row, found in enumerate(recall.values()):
         if found["low"] is not None:
             axes.plot(
@@ -89,7 +89,7 @@ def recall_figure(recall: dict[str, dict[str, Any]], constant: float | None, tit
 
 def layer_weights_figure(weights: dict[str, float], title: str) -> Figure:
     """What a layer-mix reads; the dashed line is an equal share."""
-    figure, axes = _canvas(6.2, 1.5 + 0.42 * len(weights))
+    figure, axes = canvas(6.2, 1.5 + 0.42 * len(weights))
     rows = range(len(weights))
     axes.barh(rows, list(weights.values()), color=BLUE, height=0.6)
     for row, weight in zip(rows, weights.values(), strict=True):
@@ -115,7 +115,7 @@ def scatter_figure(
     if len(x) > _MAX_POINTS:
         kept = np.random.default_rng(0).choice(len(x), _MAX_POINTS, replace=False)
         x, y = x[kept], y[kept]
-    figure, axes = _canvas(5.6, 5.4)
+    figure, axes = canvas(5.6, 5.4)
     low, high = float(min(x.min(), y.min(), constant)), float(max(x.max(), y.max(), constant))
     margin = 0.05 * (high - low) or 1.0
     limits = (low - margin, high + margin)
@@ -147,7 +147,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of its own in inches; no pyplot, so that servers and threads may draw."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
