@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from profiling.audio import Audio
+from profiling.content_table import BUSY_S, in_chunks
 from profiling.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ _TABLE = """CREATE TABLE IF NOT EXISTS audio_1 (
     path TEXT PRIMARY KEY, num_bytes INTEGER, mtime_ns INTEGER,
     audio_sha256 TEXT, num_samples INTEGER, sample_rate_hz INTEGER, channels INTEGER
 ) WITHOUT ROWID"""
-_BUSY_S = 60.0  # wait for another process that writes
-_ASK = 500  # paths in one query; SQLite's smallest limit on variables is 999
 _WRITE = 5_000  # rows remembered in memory before they are written by themselves
 #: A file changed within one clock tick of being read may keep its (size, mtime): not remembered, as in git.
 _RACY_NS = 20_000_000
@@ -140,7 +139,7 @@ class AudioIndex:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"paths.cache: {self._file.parent}: {error.strerror}") from None
-        with closing(sqlite3.connect(self._file, timeout=_BUSY_S)) as database, database:
+        with closing(sqlite3.connect(self._file, timeout=BUSY_S)) as database, database:
             database.execute(_TABLE)
             return operation(database)
 
@@ -165,12 +164,8 @@ def _insert(database: sqlite3.Connection, rows: list[tuple[object, ...]]) -> Non
 
 
 def _rows(database: sqlite3.Connection, keys: list[str]) -> Iterator[tuple[str, Remembered]]:
-    for first in range(0, len(keys), _ASK):
-        asked = keys[first : first + _ASK]
-        marks = ",".join("?" * len(asked))
-        query = f"SELECT * FROM audio_1 WHERE path IN ({marks})"  # noqa: S608 - only question marks
-        for path, *row in database.execute(query, asked):
-            yield path, Remembered(*row)
+    for path, *row in in_chunks(database, "SELECT * FROM audio_1 WHERE path IN", keys):
+        yield path, Remembered(*row)
 
 
 def _stat_all(paths: Iterable[Path]) -> Iterator[tuple[Path, tuple[str, int, int]]]:

@@ -20,7 +20,7 @@ ROOMS = (
     ("config", "perturbations"),
     ("validation",),
     ("labels",),
-    ("scales", "votes"),
+    ("scales", "votes", "content_table"),
     ("audio",),
     ("audio_index", "snr_index"),
     ("corpora",),

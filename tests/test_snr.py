@@ -13,15 +13,16 @@ import pytest
 from profiling.audio import load_audio, load_heard
 from profiling.audio.levels import waveform_snr_db
 from profiling.config import AudioConfig
+from profiling.content_table import Span
 from profiling.errors import ConfigError
 from profiling.evaluation.groups import group_scores
 from profiling.features.blocks import Outcome
 from profiling.features.store import RowKey
-from profiling.snr_index import SnrIndex, SpanOf
+from profiling.snr_index import SnrIndex
 from tests.recordings import write
 from tests.trained import Lab, call, corpora_setting
 
-A, B = SpanOf("a" * 64, 0, -1, "mix"), SpanOf("a" * 64, 0, 16_000, "mix")
+A, B = Span("a" * 64, 0, -1, "mix"), Span("a" * 64, 0, 16_000, "mix")
 
 
 def paused(ratio_db: float, seed: int = 0) -> np.ndarray:

@@ -13,8 +13,9 @@ import pandas as pd
 
 from profiling.audio import Audio, load_audio
 from profiling.audio_index import AudioIndex
-from profiling.audit.measured import MeasureCache, Span
+from profiling.audit.measured import MeasureCache
 from profiling.audit.signal import Measures, measure
+from profiling.content_table import Span
 from profiling.errors import AudioError
 from profiling.features.progress import ExtractionProgress
 

@@ -16,6 +16,7 @@ from profiling.audio_index import Remembered
 from profiling.backbones.build import build_backbone
 from profiling.backbones.protocol import Backbone
 from profiling.config import PathsConfig, RunConfig
+from profiling.content_table import Span
 from profiling.errors import StoreError
 from profiling.features.decode import Utterance
 from profiling.features.engine import Extraction, Run, Setup
@@ -24,7 +25,6 @@ from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import Quarantined
 from profiling.features.store import RowKey
-from profiling.snr_index import SpanOf
 
 #: Utterances in a block at most: 10 MB of features at full width, a shard worth its name.
 BLOCK_UTTERANCES = 256
@@ -140,7 +140,7 @@ class BlockWorker:
                 run.compute()
         done = run.done
         known = self.setup.index.lookup_many({asked.path for asked in utterances})
-        spans = [key and SpanOf(*key, self.setup.config.audio.channel) for key in done.keys]
+        spans = [key and Span(*key, self.setup.config.audio.channel) for key in done.keys]
         snr_db = self.setup.snr.lookup({span for span in spans if span is not None})
         return Outcome(
             keys=done.keys,
@@ -205,7 +205,7 @@ class Gathered:
         channel = self._setup.config.audio.channel
         for key, snr_db in zip(outcome.keys, outcome.snr_db, strict=True):
             if key is not None:
-                self._setup.snr.keep(SpanOf(*key, channel), snr_db)
+                self._setup.snr.keep(Span(*key, channel), snr_db)
         self._setup.snr.commit()
 
     def _count(self, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from profiling.audio import Audio, check_duration
 from profiling.audio_index import AudioIndex
 from profiling.backbones.protocol import Backbone
 from profiling.config import RunConfig
+from profiling.content_table import Span
 from profiling.errors import AudioError
 from profiling.features.batching import Batcher, Piece
 from profiling.features.decode import DecodeAhead, Decoded
@@ -20,7 +21,7 @@ from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import FailedHashes, Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
 from profiling.features.windows import PendingRow, equal_windows
-from profiling.snr_index import SnrIndex, SpanOf
+from profiling.snr_index import SnrIndex
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Run:
         self._setup.index.remember(asked.path, audio)
         self.done.durations_s[decoded.index] = audio.duration_s
         key = RowKey(audio.audio_sha256, asked.start_sample, asked.end_sample)
-        self._setup.snr.keep(SpanOf(*key, self._setup.config.audio.channel), audio.snr_db)
+        self._setup.snr.keep(Span(*key, self._setup.config.audio.channel), audio.snr_db)
         if self._is_there(decoded.index, key):
             self._ahead.release(audio.duration_s)
             return []

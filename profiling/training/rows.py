@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from profiling.backbones.protocol import Backbone
 from profiling.config import RunConfig, parse_layers
+from profiling.content_table import Span
 from profiling.corpora.manifest import manifest_hash
 from profiling.corpora.reading import read_corpora, read_corpus
 from profiling.corpora.splits import assert_no_overlap, assert_one_label_each, assert_one_speaker_each
@@ -21,7 +22,7 @@ from profiling.errors import ConfigError, ManifestError
 from profiling.features.extract import Extraction
 from profiling.features.prepare import Say, load_backbone, prepare_features, utterances_of
 from profiling.features.store import FeatureStore, FeatureView, RowKey, Verify
-from profiling.snr_index import SnrIndex, SpanOf
+from profiling.snr_index import SnrIndex
 from profiling.training.precheck import check_tables, heldout_task
 
 
@@ -181,7 +182,7 @@ def _attach(tables: Sequence[pd.DataFrame], extraction: Extraction) -> None:
 def _attach_snr(tables: Sequence[pd.DataFrame], extraction: Extraction, config: RunConfig) -> None:
     """Adds ``snr_db`` as remembered from when the features were computed; NaN where it was not measured."""
     channel = config.audio.channel
-    spans = [None if key is None else SpanOf(*key, channel) for key in extraction.keys]
+    spans = [None if key is None else Span(*key, channel) for key in extraction.keys]
     known = SnrIndex(Path(config.paths.cache)).lookup(span for span in spans if span is not None)
     found = iter([np.nan if span is None else known.get(span, np.nan) for span in spans])
     for table in tables:
