@@ -53,6 +53,7 @@ def _body(spec: ProfilerSpec, name: str) -> Iterator[str]:
     yield from ("```python", "from profiling import Profiler", "")
     yield from (f'print(Profiler.from_pretrained("{name}")("call.wav"))', "```", "")
     yield from ("## How well it answers", "", *_scores(spec.metrics), "")
+    yield from ("## How sure it says it is", "", *_calibrated(spec.calibration), "")
     yield from ("## Data", "", *_data(spec), "")
     yield from ("## Use and misuse", "", *_use(task, spec), "")
     yield from ("## Licences and citations", "")
@@ -110,6 +111,36 @@ def _score_line(metrics: Mapping[str, Any]) -> str:
             between = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
             told.append(f"{name} {metrics[name]['value']:.3f}{between}")
     return ", ".join(told)
+
+
+def _calibrated(section: Mapping[str, Any]) -> Iterator[str]:
+    """What its probabilities and intervals were fitted on, and what they promise."""
+    if not section:
+        yield "Not calibrated: there was no test part with speaker ids. Its probabilities are the head's own."
+        return
+    fitted = section["fitted_on"]
+    yield (
+        f"Fitted on all {fitted['part']} speakers of {', '.join(fitted['corpora'])} ({fitted['protocol']}), "
+        "who neither trained nor chose the head. Its promise is about new speakers in recordings like those."
+    )
+    yield ""
+    if temperature := section["temperature"]:
+        value = temperature["value"]
+        yield (
+            f"* {temperature['reason']}"
+            if value is None
+            else f"* temperature {value:.2f} of the probabilities"
+        )
+    for entry in section["conformal"]:
+        yield f"* {entry['level']:.0%}: {_promised(entry)}"
+
+
+def _promised(entry: Mapping[str, Any]) -> str:
+    if entry["quantile"] is None:
+        return str(entry["reason"])
+    if entry["kind"] == "interval":
+        return f"interval of ± {entry['quantile']:.1f} around the answer"
+    return f"set of the labels with a probability of at least {max(0.0, 1 - entry['quantile']):.2f}"
 
 
 def _data(spec: ProfilerSpec) -> Iterator[str]:

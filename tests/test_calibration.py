@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from profiling.errors import ConfigError
-from profiling.evaluation import applied, calibration, conformal
+from profiling.evaluation import applied, calibration, conformal, crossfit
 from profiling.evaluation.trust import calibration_report, fit_calibration
 
 LABELS = ["a", "b", "c"]
@@ -93,6 +93,64 @@ def test_cross_fitting_never_sees_its_own_speakers() -> None:
     inside = groups == 3
     other = calibration.fit_temperature(probabilities[~inside], truth[~inside])
     np.testing.assert_allclose(scaled[inside], applied.apply_temperature(probabilities[inside], other))
+
+
+@pytest.mark.parametrize("speakers", [6, 12, 30])
+def test_no_calibrated_answer_used_its_own_speaker(speakers: int) -> None:
+    """Whatever is said of a speaker, and whatever the head answered: the calibration that judges them is the same.
+
+    30 speakers are left out by threes: then it is the three who must not matter.
+    """
+    probabilities, truth = answers(speakers * 4, 2.5)
+    groups, levels = np.arange(len(truth)) % speakers, (0.5, 0.8)
+    judged = crossfit.judged_labels(probabilities, truth, groups, levels, scale=True)
+    turns = crossfit.speaker_turns(groups)
+    assert np.array_equal(np.sum(turns, axis=0), np.ones(len(truth)))
+    for turn in (0, 2, len(turns) - 1):
+        own = turns[turn]
+        lied = np.where(own, (truth + 1) % 3, truth)
+        other = np.where(own[:, None], probabilities[:, ::-1], probabilities)
+        for again in (
+            crossfit.judged_labels(probabilities, lied, groups, levels, scale=True),
+            crossfit.judged_labels(other, truth, groups, levels, scale=True),
+        ):
+            assert again.temperatures[turn] == judged.temperatures[turn]
+            assert again.temperatures != judged.temperatures  # those of the others did hear this speaker
+            for level in levels:
+                np.testing.assert_array_equal(again.quantiles[level][own], judged.quantiles[level][own])
+        expected = applied.apply_temperature(probabilities[own], judged.temperatures[turn])
+        np.testing.assert_array_equal(judged.probabilities[own], expected)
+
+
+def test_a_speaker_is_judged_by_what_a_bundle_without_them_would_hold() -> None:
+    table = predictions(12, 20, 2.0)
+    report = calibration_report(fit_calibration(table, LABELS, "random"), {"test": table}, LABELS)
+    without = [fit_calibration(table[table["speaker_id"] != f"s{i}"], LABELS, "random") for i in range(12)]
+    found = report["parts"]["test"]["temperatures"]
+    names = sorted(f"s{i}" for i in range(12))  # the order of speaker numbers
+    assert found == [without[int(name[1:])]["temperature"]["value"] for name in names]
+    probabilities, _ = answers(240, 2.0)
+    who = np.arange(240) % 12
+    sizes = []
+    for i, one in enumerate(without):
+        scaled = applied.apply_temperature(probabilities[who == i], one["temperature"]["value"])
+        entry = applied.entry_at(one, 0.9)
+        assert entry is not None
+        sizes += [len(held) for held in applied.label_sets(scaled, LABELS, entry["quantile"])]
+    (ninety,) = [row for row in report["parts"]["test"]["conformal"] if row["level"] == 0.9]
+    assert ninety["mean_size"] == pytest.approx(np.mean(sizes))
+    assert (
+        "12 calibrations, each speaker by one that was fitted on other speakers"
+        in report["parts"]["test"]["calibrated_by"]
+    )
+
+
+def test_an_interval_is_judged_by_the_errors_of_others() -> None:
+    errors, groups = np.arange(1.0, 11.0), np.arange(10)
+    found = crossfit.judged_numbers(errors, groups, [0.9])
+    # the largest error of nine others: 10 for everyone but the speaker who made it
+    assert found.quantiles[0.9].tolist() == [10.0] * 9 + [9.0]
+    assert np.isnan(crossfit.judged_numbers(errors[:9], groups[:9], [0.9]).quantiles[0.9]).all()
 
 
 def test_risk_against_coverage_by_hand() -> None:

@@ -151,6 +151,18 @@ def test_the_card_says_how_well_on_whom_and_what_for(folder: Path) -> None:
     assert all(line in text for line in [*spec.licences, *spec.citations])
 
 
+def test_the_card_says_what_its_confidence_was_fitted_on() -> None:
+    from dataclasses import replace
+
+    age, gender = read_bundle(AGE).spec, read_bundle(GENDER).spec
+    assert f"interval of ± {age.calibration['conformal'][2]['quantile']:.1f}" in model_card(age)
+    text = model_card(gender)
+    assert f"temperature {gender.calibration['temperature']['value']:.2f}" in text
+    assert "Fitted on all test speakers of" in text
+    assert "set of the labels with a probability of at least" in text
+    assert "Not calibrated" in model_card(replace(gender, calibration={}))
+
+
 def test_what_is_trained_on_ecapa2_inherits_its_licence() -> None:
     spec = read_bundle(GENDER).spec
     spec.backbone["name"] = "ecapa2"

@@ -22,11 +22,16 @@ from tests import test_calibration, test_compare, test_decisions, test_groups, t
 METRICS, INTERVALS = "profiling.evaluation.metrics", "profiling.evaluation.intervals"
 DECISIONS, PAIRED = "profiling.evaluation.decisions", "profiling.evaluation.paired"
 APPLIED = "profiling.evaluation.applied"
+CROSSFIT = "profiling.evaluation.crossfit"
 CALIBRATION, CONFORMAL = "profiling.evaluation.calibration", "profiling.evaluation.conformal"
 
 
 def ccc_test() -> None:
     test_metrics.test_regression_equals_independent_formulas(8, 0)
+
+
+def own_speaker_test() -> None:
+    test_calibration.test_no_calibrated_answer_used_its_own_speaker(6)
 
 
 def classification_test() -> None:
@@ -205,6 +210,30 @@ MUTANTS: list[tuple[str, str, str, str, str, Callable[[], None]]] = [
         "row['n'] * abs",
         "abs",
         test_calibration.test_ece_by_hand,
+    ),
+    (
+        "temperature fitted with its own speaker",
+        CROSSFIT,
+        "judged_labels",
+        "fit_temperature(known, right)",
+        "fit_temperature(probabilities, truth)",
+        own_speaker_test,
+    ),
+    (
+        "label sets fitted with their own speaker",
+        CROSSFIT,
+        "judged_labels",
+        "set_scores(known, right, others, scale=scale), others",
+        "set_scores(probabilities, truth, groups, scale=scale), groups",
+        own_speaker_test,
+    ),
+    (
+        "intervals fitted with their own speaker",
+        CROSSFIT,
+        "judged_numbers",
+        "errors[~inside], _renumbered(groups[~inside])",
+        "errors, groups",
+        test_calibration.test_an_interval_is_judged_by_the_errors_of_others,
     ),
     (
         "conformal rank without the + 1",

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from profiling.evaluation.applied import Flags
-from profiling.evaluation.calibration import speaker_folds
 from profiling.evaluation.intervals import Estimand, speaker_interval
 from profiling.evaluation.metrics import Array, Index
 from profiling.evaluation.scales import ARCSINE, LOGIT
@@ -104,13 +103,3 @@ def achieved(inside: Flags, groups: Index | None) -> dict[str, Any]:
     found = speaker_interval(counts, estimand)
     ends = {"low": found.low, "high": found.high, "reason": found.reason}
     return {"value": value, **ends, "speakers": found.speakers}
-
-
-def cross_quantiles(scores: Array, groups: Index, level: float) -> Array:
-    """(n,) the quantile each row would have had from other speakers; NaN where those are too few."""
-    found = np.full(len(scores), np.nan)
-    for inside in speaker_folds(groups, folds=int(groups.max()) + 1 if groups.max() < 20 else 10):
-        others = np.unique(groups[~inside], return_inverse=True)[1].astype(np.intp)
-        quantile = speaker_quantile(scores[~inside], others, level)
-        found[inside] = np.nan if quantile is None else quantile
-    return found

@@ -1,8 +1,9 @@
 """Calibration of a run: what goes into its bundle, and the content of ``calibration.json``.
 
 Fitted on the **test** predictions, which come from speakers who neither trained nor selected the head (pooled
-over folds where there are several). Numbers "after" on the same part are cross-fitted over speakers; held-out
-corpora see the temperature and quantiles of the bundle.
+over folds where there are several). The same part is judged by calibrations fitted anew without each speaker
+(``crossfit.py``), so that no calibrated number used its own speaker; held-out corpora see the temperature and
+quantiles of the bundle.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from profiling.evaluation.applied import apply_temperature, in_set
 from profiling.evaluation.calibration import (
     MIN_SPEAKERS,
     brier,
-    cross_fitted,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
     reliability,
     risk_coverage,
 )
-from profiling.evaluation.conformal import achieved, cross_quantiles, fit_conformal
+from profiling.evaluation.conformal import achieved, fit_conformal
+from profiling.evaluation.crossfit import Judged, judged_labels, judged_numbers, set_scores
 from profiling.evaluation.intervals import speaker_groups
 from profiling.evaluation.metrics import Array, Index, label_indices
 
@@ -59,8 +60,8 @@ def fit_calibration(predictions: pd.DataFrame, labels: Sequence[str], protocol: 
         }
     probabilities, truth = _probabilities(predictions, labels)
     temperature = _temperature(probabilities, truth, numbers)
-    scaled = _apply(probabilities, truth, numbers, temperature)
-    conformal = fit_conformal(1 - scaled[np.arange(len(truth)), truth], numbers, "label set")
+    scores = set_scores(probabilities, truth, numbers, scale=temperature["value"] is not None)
+    conformal = fit_conformal(scores, numbers, "label set")
     return {"temperature": temperature, "conformal": conformal, "fitted_on": fitted_on}
 
 
@@ -92,19 +93,19 @@ def _label_part(
     probabilities, truth = _probabilities(scored, shared)
     numbered = speaker_groups(list(scored["speaker_id"]))
     groups = None if numbered is None else numbered[0]
-    value = (calibration.get("temperature") or {}).get("value")
-    scaled = apply_temperature(probabilities, value)
-    if name == "test" and value is not None and groups is not None:
-        scaled = cross_fitted(probabilities, truth, groups)
-    right = scaled.argmax(1) == truth
+    judged = _judged(calibration, name, probabilities, truth, groups)
+    fitted = (calibration.get("temperature") or {}).get("value") is not None
+    right = judged.probabilities.argmax(1) == truth
     return {
         "n": len(scored),
         "speakers": None if groups is None else int(groups.max()) + 1,
         "labels": shared,
+        "calibrated_by": _calibrated_by(calibration, judged),
+        "temperatures": judged.temperatures,
         "before": _quality(probabilities, truth),
-        "after": None if value is None else _quality(scaled, truth),
-        "conformal": _sets(calibration, name, scaled, truth, groups),
-        "risk_coverage": risk_coverage(scaled.max(1), (~right).astype(np.float64)),
+        "after": _quality(judged.probabilities, truth) if fitted else None,
+        "conformal": _sets(calibration, judged, truth, groups),
+        "risk_coverage": risk_coverage(judged.probabilities.max(1), (~right).astype(np.float64)),
     }
 
 
@@ -112,8 +113,13 @@ def _number_part(calibration: Mapping[str, Any], name: str, table: pd.DataFrame)
     scores = _errors(table)
     numbered = speaker_groups(list(table["speaker_id"]))
     groups = None if numbered is None else numbered[0]
+    if name == "test" and groups is not None:
+        judged = judged_numbers(scores, groups, _levels(calibration))
+    else:
+        judged = Judged(np.empty((len(table), 0)), _shipped(calibration, len(table)), [], 0)
     rows = []
-    for entry, quantiles in _quantiles(calibration, name, scores, groups):
+    for entry in calibration.get("conformal", []):
+        quantiles = judged.quantiles[entry["level"]]
         known = np.isfinite(quantiles)
         row = {"level": entry["level"], "coverage": None, "mean_width": None, "reason": entry["reason"]}
         if known.all():
@@ -125,17 +131,50 @@ def _number_part(calibration: Mapping[str, Any], name: str, table: pd.DataFrame)
     return {
         "n": len(table),
         "speakers": None if groups is None else int(groups.max()) + 1,
+        "calibrated_by": _calibrated_by(calibration, judged),
         "conformal": rows,
         "risk_coverage": {"curve": [], "aurc": None, "reason": _NO_CONFIDENCE},
     }
 
 
+def _judged(
+    calibration: Mapping[str, Any], name: str, probabilities: Array, truth: Index, groups: Index | None
+) -> Judged:
+    """Other speakers' calibration on the part it was fitted on, the bundle's elsewhere."""
+    value = (calibration.get("temperature") or {}).get("value")
+    if name == "test" and groups is not None:
+        levels = _levels(calibration)
+        return judged_labels(probabilities, truth, groups, levels, scale=value is not None)
+    return Judged(apply_temperature(probabilities, value), _shipped(calibration, len(truth)), [], 0)
+
+
+def _levels(calibration: Mapping[str, Any]) -> list[float]:
+    return [entry["level"] for entry in calibration.get("conformal", [])]
+
+
+def _shipped(calibration: Mapping[str, Any], rows: int) -> dict[float, Array]:
+    """Level -> (rows,) the bundle's quantile, the same for all; NaN where it has none."""
+    entries = calibration.get("conformal", [])
+    return {
+        one["level"]: np.full(rows, np.nan if one["quantile"] is None else one["quantile"]) for one in entries
+    }
+
+
+def _calibrated_by(calibration: Mapping[str, Any], judged: Judged) -> str | None:
+    """Which calibration the numbers of a part are of, in words; None where there is none."""
+    if not calibration:
+        return None
+    if judged.turns == 0:
+        return "the bundle's calibration, fitted on " + ", ".join(calibration["fitted_on"]["corpora"])
+    return f"{judged.turns} calibrations, each speaker by one that was fitted on other speakers alone"
+
+
 def _sets(
-    calibration: Mapping[str, Any], name: str, scaled: Array, truth: Index, groups: Index | None
+    calibration: Mapping[str, Any], judged: Judged, truth: Index, groups: Index | None
 ) -> list[dict[str, Any]]:
-    scores = 1 - scaled[np.arange(len(truth)), truth]
     rows = []
-    for entry, quantiles in _quantiles(calibration, name, scores, groups):
+    for entry in calibration.get("conformal", []):
+        quantiles = judged.quantiles[entry["level"]]
         row: dict[str, Any] = {
             "level": entry["level"],
             "coverage": None,
@@ -143,7 +182,7 @@ def _sets(
             "reason": entry["reason"],
         }
         if np.isfinite(quantiles).all():
-            inside = in_set(scaled, quantiles[:, None])
+            inside = in_set(judged.probabilities, quantiles[:, None])
             held = inside[np.arange(len(truth)), truth]
             sizes = inside.sum(1)
             row |= {
@@ -154,21 +193,6 @@ def _sets(
             row["reason"] = _too_few_left(entry)
         rows.append(row)
     return rows
-
-
-def _quantiles(
-    calibration: Mapping[str, Any], name: str, scores: Array, groups: Index | None
-) -> list[tuple[dict[str, Any], Array]]:
-    """(entry, (n,) quantiles): of other speakers on the part they were fitted on, the bundle's elsewhere."""
-    found = []
-    for entry in calibration.get("conformal", []):
-        if name == "test" and groups is not None and entry["quantile"] is not None:
-            quantiles = cross_quantiles(scores, groups, entry["level"])
-        else:
-            value = np.nan if entry["quantile"] is None else entry["quantile"]
-            quantiles = np.full(len(scores), value)
-        found.append((entry, quantiles))
-    return found
 
 
 def _too_few_left(entry: Mapping[str, Any]) -> str:
@@ -193,11 +217,6 @@ def _temperature(probabilities: Array, truth: Index, groups: Index) -> dict[str,
     if speakers < MIN_SPEAKERS:
         return found | {"reason": f"no temperature: {speakers} speakers, {MIN_SPEAKERS} needed"}
     return found | {"value": fit_temperature(probabilities, truth)}
-
-
-def _apply(probabilities: Array, truth: Index, groups: Index, temperature: Mapping[str, Any]) -> Array:
-    """Cross-fitted where there is a temperature: quantiles must not rest on probabilities fitted to them."""
-    return probabilities if temperature["value"] is None else cross_fitted(probabilities, truth, groups)
 
 
 def _probabilities(table: pd.DataFrame, labels: Sequence[str]) -> tuple[Array, Index]:

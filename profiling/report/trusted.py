@@ -49,8 +49,8 @@ def _fitted(run: RunFolder) -> str:
     if not section:
         return "Nothing was fitted: there was no test part, or speaker ids are missing."
     fitted = section["fitted_on"]
-    where = f"{fitted['part']} part of {', '.join(fitted['corpora'])} ({fitted['protocol']})"
-    text = f"Fitted on the {where}, apart from validation."
+    where = f"{fitted['part']} speakers of {', '.join(fitted['corpora'])} ({fitted['protocol']})"
+    text = f"Fitted on the {where}, who neither trained nor chose the head."
     temperature = section["temperature"]
     if temperature is None:
         return text
@@ -58,7 +58,21 @@ def _fitted(run: RunFolder) -> str:
         return f"{text} No temperature: {temperature['reason']}."
     way = "softens" if temperature["value"] > 1 else "sharpens"
     value = f"{temperature['value']:.2f}"
-    return f"{text} Temperature {value} {way} the probabilities ({temperature['speakers']} speakers)."
+    spread = _temperatures(run.calibration["parts"].get("test", {}).get("temperatures") or [])
+    return f"{text} Temperature {value}{spread} {way} the probabilities ({temperature['speakers']} speakers)."
+
+
+def _temperatures(turns: Sequence[float]) -> str:
+    """How far the temperature hangs on who was asked."""
+    if not turns:
+        return ""
+    return f" ({min(turns):.2f} to {max(turns):.2f} when speakers are left out)"
+
+
+def _whose(study: Mapping[str, Any]) -> list[Block]:
+    """Whose calibration this part is judged by: the first question of whoever doubts it."""
+    by = study.get("calibrated_by")
+    return [Text(f"Calibrated by {by}.", "note")] if by else []
 
 
 def _part(study: dict[str, Any], part: Part) -> list[Block]:
@@ -69,7 +83,7 @@ def _part(study: dict[str, Any], part: Part) -> list[Block]:
         pictures.append(_risk(study, part))
     title = f"{part.title[0].upper()}{part.title[1:]}".removesuffix(", masked").removesuffix(", open")
     inside: list[Block] = [Row(pictures)] if pictures else []
-    return [Group(title, [*inside, *_numbers(study, part), *_coverage(study, part)])]
+    return [Group(title, [*_whose(study), *inside, *_numbers(study, part), *_coverage(study, part)])]
 
 
 def _reliability(study: dict[str, Any], part: Part) -> Picture:
