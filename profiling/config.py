@@ -253,7 +253,7 @@ class RunConfig:
     heldout: HeldoutConfig = field(default_factory=HeldoutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     matrix: MatrixConfig = field(default_factory=MatrixConfig)
-    # beside the head in every table: linear (our probe), svm (scikit-learn); [] for none
+    # beside the head in every table: linear (our probe), ridge and svm (scikit-learn); [] for none
     baselines: list[str] = field(default_factory=lambda: ["linear"])
     seed: int | None = None  # alias of head.seed
 

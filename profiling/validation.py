@@ -67,7 +67,7 @@ _FOLDERS = ("paths.features", "paths.runs", "paths.cache")
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
-_BASELINES = ("linear", "svm")
+_BASELINES = ("linear", "ridge", "svm")
 
 #: What a task reads; another column under its name would put the wrong name on every result.
 _COLUMNS = {

@@ -83,7 +83,9 @@ class Scores(TypedDict):
     validation: NotRequired[Score]
     test: NotRequired[Score]
     heldout: dict[str, HeldoutScore]
-    baselines: NotRequired[dict[str, Scores]]  # linear, svm: on the same folds; none of them holds others
+    baselines: NotRequired[
+        dict[str, Scores]
+    ]  # linear, ridge, svm: on the same folds; none of them holds others
 
 
 class Task(TypedDict):

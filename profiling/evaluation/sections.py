@@ -63,7 +63,11 @@ class Section:
 #: Key of the pictures that belong to the head and to no part.
 HEAD = "head"
 #: Baseline -> what it is called beside the head.
-_BASELINES = {"linear": "baseline, linear probe", "svm": "baseline, linear SVM"}
+_BASELINES = {
+    "linear": "baseline, linear probe",
+    "ridge": "baseline, ridge (scikit-learn)",
+    "svm": "baseline, linear SVM",
+}
 
 #: Protocols in which the tested heads are others than the one that is kept.
 _ROTATING = ("loso", "kfold")
