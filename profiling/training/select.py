@@ -24,6 +24,7 @@ from profiling.training.escape import escaping, uninterrupted
 from profiling.training.log import log_to, say
 from profiling.training.outcome import METRICS, VALIDATION, Run, read_run
 from profiling.training.sweep_report import SWEEP_REPORT, write_sweep_report
+from profiling.training.sweep_table import opened_text, short
 
 LEADERBOARD, SELECTION, LOG = "leaderboard.csv", "selection.json", "sweep.log"
 #: Validation scores of which more is better; the others are errors.
@@ -32,6 +33,7 @@ _SEED_KEYS = ("seed", "head.seed")  # two names of one thing
 #: Settings of a job that say where and how fast, not what: no columns of the leaderboard.
 _NOT_SHOWN = ("corpus.", "paths.", "extract.", "store.", "select.", "trainer.progress", "trainer.tensorboard")
 _FACTS = ("task", "score_name", "score", "status", "run")
+_MANY = 4  # winners that are told in full; more get a line each
 
 
 class OpenWinners(Callback):
@@ -70,7 +72,7 @@ def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
     if not selection["winners"]:
         raise ProfilingError(f"{folder}: every candidate diverged, so nothing was opened; lower head.lr")
     for winner in selection["winners"]:
-        _open(Path(winner["runs"][0]), winner)
+        _open(Path(winner["runs"][0]), winner, one_line=len(selection["winners"]) > _MANY)
     write_sweep_report(folder, board, selection)
     say(f"what was tried, and the winners: {folder / SWEEP_REPORT}")
     return selection
@@ -167,7 +169,7 @@ def _winner(cell: Mapping[str, Any], best: pd.Series, candidates: int) -> dict[s
     }
 
 
-def _open(folder: Path, winner: Mapping[str, Any]) -> None:
+def _open(folder: Path, winner: Mapping[str, Any], *, one_line: bool) -> None:
     from profiling.training.hydra_app import schema, to_config
     from profiling.training.rows import load_rows
     from profiling.training.score import open_run, say_result
@@ -177,8 +179,12 @@ def _open(folder: Path, winner: Mapping[str, Any]) -> None:
         return
     config = to_config(OmegaConf.merge(OmegaConf.structured(schema()), read_run(folder).config))
     rows = load_rows(config, lambda line: None)
+    result = open_run(folder, rows, candidates=winner["candidates"])
+    if one_line:
+        say(f"{_settings(winner['cell'])}: {_why(winner)}; {opened_text(winner, result)} ({folder.name})")
+        return
     say(f"winner for {_settings(winner['cell'])}: {folder} ({_why(winner)})")
-    say_result(folder, open_run(folder, rows, candidates=winner["candidates"]))
+    say_result(folder, result)
 
 
 def _opened_before(folder: Path, candidates: int) -> bool:
@@ -200,4 +206,4 @@ def _why(winner: Mapping[str, Any]) -> str:
 
 
 def _settings(cell: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in cell.items())
+    return ", ".join(f"{key}={short(value)}" for key, value in cell.items())
