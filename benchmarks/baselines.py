@@ -2,7 +2,7 @@
 
     python benchmarks/baselines.py ../shared/speech --out runs/baselines
 
-One sweep (packed) trains probes, linear heads and MLPs on three sets of layers; validation speakers choose one winner
+One sweep (packed) trains probes, linear heads and MLPs on two sets of layers; validation speakers choose one winner
 for each corpus and task. Beside it, on the same layers, folds and standardised features, stand the constant, our probe
 (``linear``), scikit-learn's ridge and its linear SVM, each with its penalty chosen on the same validation speakers.
 Test speakers are those of ``split.kind=auto``: leave one speaker out below 20 speakers, else the official split.
@@ -30,7 +30,7 @@ from profiling.training.score import BASELINES
 from profiling.training.sweep_table import short
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = "embedding,pool|embedding,gfe_1|gfe_2|pool|attention|embedding"
+LAYERS = "embedding,pool|embedding"
 CORPORA = ("emodb", "nemo", "speechocean762")
 OURS = "selected"
 
