@@ -5,8 +5,9 @@
 
 The card's loop reads a recording, calls the TorchScript network on it with the card's own remedy
 (``torch.jit.optimized_execution(False)``) and keeps the result. The extraction hashes, decodes, computes and
-commits checked rows to a fresh store. Both are warm and on two threads; slices of recordings alternate, so
-that a busy machine disturbs both alike; a ratio is taken within each round, and the median is printed with
+commits checked rows to a fresh store. The forward pass alone computes the same batches in the same streams, of
+audio that is in memory already. All are warm and have two threads; slices of recordings alternate, so
+that a busy machine disturbs all alike; a ratio is taken within each round, and the median is printed with
 the quartiles. CPU seconds of the process are printed beside the wall clock: other people's load moves them less.
 """
 
@@ -29,41 +30,54 @@ import pandas as pd
 import soundfile as sf
 import torch
 
+from profiling.audio import load_audio
 from profiling.backbones.build import build_backbone
 from profiling.backbones.calibration import untrained
+from profiling.backbones.checkpoint import load_weights
 from profiling.backbones.export import export_torchscript
 from profiling.backbones.frontend import LogSpectrogram
+from profiling.backbones.native import MINI_WEIGHTS
 from profiling.backbones.protocol import ECAPA2_LAYERS, Backbone
 from profiling.config import BackboneConfig, NativeConfig, RunConfig
+from profiling.features.batching import MAX_BATCH_S, Batcher, Piece
 from profiling.features.decode import Utterance
 from profiling.features.extract import plan_extraction, run_extraction, set_up
+from profiling.features.streams import compute_batches, stream_count
 
 THREADS = 2
 #: name -> (recordings in a slice, allowed ratio): full width costs 5 to 10 s per second of audio.
-CASES = {"full": (2, 1.02), "native_mini": (16, 0.7), "spectral_stats": (48, 0.5)}
+CASES = {"full": (4, 1.02), "native_mini": (96, 0.7), "spectral_stats": (320, 0.5)}
 
 Loop = Callable[[Sequence[Path]], object]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: both do the same recordings.
+    """One comparison: all sides do the same recordings.
 
     Attributes:
         ours: extraction into a fresh store.
         card: the loop that people write.
+        forward: the backbone alone, as the extraction calls it; decoded before the clock starts.
     """
 
     name: str
     ours: Loop
     card: Loop
+    forward: Forward
 
 
-def pipeline(backbone: Backbone, folder: Path) -> Loop:
-    """The extraction of all layers, store included."""
+def settings(folder: Path, asked: argparse.Namespace) -> RunConfig:
+    """The defaults, below ``folder``, and what the command line asks for."""
     config = RunConfig()
     config.trainer.progress = False
     config.paths.features, config.paths.cache = str(folder / "features"), str(folder / "cache")
+    config.extract.streams, config.extract.batch_size = asked.streams, asked.batch_size
+    return config
+
+
+def pipeline(backbone: Backbone, folder: Path, config: RunConfig) -> Loop:
+    """The extraction of all layers, store included."""
 
     def run(paths: Sequence[Path]) -> object:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,6 +88,26 @@ def pipeline(backbone: Backbone, folder: Path) -> Loop:
         return done
 
     return run
+
+
+class Forward:
+    """The backbone on decoded audio, in the extraction's batches and streams."""
+
+    def __init__(self, backbone: Backbone, config: RunConfig) -> None:
+        self._backbone, self._size = backbone, config.extract.batch_size
+        self._streams = stream_count(config.extract.streams, backbone)
+        self._heard: dict[Path, np.ndarray] = {}
+
+    def hear(self, paths: Sequence[Path]) -> None:
+        """Decodes, before the clock starts."""
+        self._heard = {path: load_audio(path).waveform for path in paths}
+
+    def __call__(self, paths: Sequence[Path]) -> object:
+        """Computes what was heard."""
+        batcher = Batcher(self._backbone.batching, self._size, max_batch_s=MAX_BATCH_S / self._streams)
+        pieces = [Piece(number, 0, self._heard[path]) for number, path in enumerate(paths)]
+        batches = [batch for piece in pieces for batch in batcher.add(piece)] + list(batcher.flush())
+        return list(compute_batches(self._backbone, list(self._backbone.layers), batches, self._streams))
 
 
 def card_loop(file: Path) -> Loop:
@@ -105,22 +139,18 @@ def naive_spectrum(paths: Sequence[Path]) -> object:
     return rows
 
 
-def build(name: str, folder: Path) -> Case:
-    """The two sides of a case; ``folder`` takes the exported network and the store."""
+def build(name: str, folder: Path, asked: argparse.Namespace) -> Case:
+    """The sides of a case; ``folder`` takes the exported network and the store."""
+    file, config = folder / f"{name}.pt", settings(folder / name, asked)
     if name == "spectral_stats":
-        backbone = build_backbone(BackboneConfig(name=name, device="cpu"), folder)
-        return Case(name, pipeline(backbone, folder / name), naive_spectrum)
-    file = folder / f"{name}.pt"
-    if name == "full":
+        backbone, card = build_backbone(BackboneConfig(name=name, device="cpu"), folder), naive_spectrum
+    elif name == "full":
         export_torchscript(untrained(NativeConfig()), file)
-        same = build_backbone(BackboneConfig(path=str(file), device="cpu"), folder)
-        return Case(name, pipeline(same, folder / name), card_loop(file))
-    from profiling.backbones.checkpoint import load_weights
-    from profiling.backbones.native import MINI_WEIGHTS
-
-    export_torchscript(load_weights(MINI_WEIGHTS), file, "mini")
-    backbone = build_backbone(BackboneConfig(name=name, device="cpu"), folder)
-    return Case(name, pipeline(backbone, folder / name), card_loop(file))
+        backbone, card = build_backbone(BackboneConfig(path=str(file), device="cpu"), folder), card_loop(file)
+    else:
+        export_torchscript(load_weights(MINI_WEIGHTS), file, "mini")
+        backbone, card = build_backbone(BackboneConfig(name=name, device="cpu"), folder), card_loop(file)
+    return Case(name, pipeline(backbone, folder / name, config), card, Forward(backbone, config))
 
 
 def timed(loop: Loop, paths: Sequence[Path]) -> tuple[float, float]:
@@ -131,12 +161,13 @@ def timed(loop: Loop, paths: Sequence[Path]) -> tuple[float, float]:
 
 
 def compare(case: Case, slices: Sequence[Sequence[Path]]) -> np.ndarray:
-    """(rounds, 2, 2): ours and the card's; wall and CPU seconds. The first slice warms both and is dropped."""
-    rounds = []
+    """(rounds, 3, 2): ours, the card's, forward; wall and CPU seconds. The first slice warms all and is dropped."""
+    rounds, sides = [], [case.ours, case.card, case.forward]
     for number, paths in enumerate(slices):
-        sides = [case.ours, case.card] if number % 2 else [case.card, case.ours]
-        found = {id(side): timed(side, paths) for side in sides}
-        rounds.append([found[id(case.ours)], found[id(case.card)]])
+        case.forward.hear(paths)
+        turn = sides[number % 3 :] + sides[: number % 3]
+        found = {id(side): timed(side, paths) for side in turn}
+        rounds.append([found[id(side)] for side in sides])
     return np.array(rounds[1:])
 
 
@@ -144,14 +175,15 @@ def line(name: str, seconds: np.ndarray, audio_s: float) -> str:
     """A row of the table."""
     ratio = seconds[:, 0] / seconds[:, 1]
     low, middle, high = np.quantile(ratio[:, 0], [0.25, 0.5, 0.75])
+    speeds = audio_s / seconds[:, :, 0].sum(axis=0)  # (3,) seconds of audio per second
     cells = [
         name,
-        str(len(ratio)),
+        f"{len(ratio)} of {CASES[name][0]}",
         f"{middle:.3f} ({low:.3f} to {high:.3f})",
         f"{np.median(ratio[:, 1]):.3f}",
         f"{CASES[name][1]}",
-        f"{audio_s / seconds[:, 0, 0].sum():.1f}",
-        f"{audio_s / seconds[:, 1, 0].sum():.1f}",
+        f"{np.median(seconds[:, 0, 0] / seconds[:, 2, 0]) - 1:+.1%}",
+        *(f"{speed:.3g}" for speed in speeds),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -162,14 +194,16 @@ def main() -> int:
     parser.add_argument("manifest", type=Path, help="a manifest.csv with a column path")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", choices=list(CASES), action="append")
+    parser.add_argument("--streams", type=int, default=RunConfig().extract.streams)
+    parser.add_argument("--batch-size", type=int, default=RunConfig().extract.batch_size)
     asked = parser.parse_args()
     torch.set_num_threads(THREADS)
     paths = [asked.manifest.parent / path for path in pd.read_csv(asked.manifest, dtype=str)["path"]]
     seconds = {path: sf.info(path).duration for path in paths}
     load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
     print(f"torch {torch.__version__}, {THREADS} threads, {os.cpu_count()} cores, load {load}\n")
-    print("| backbone | rounds | wall, ours / loop (quartiles) | CPU | allowed | x real time | loop's |")
-    print("|---|---|---|---|---|---|---|")
+    print("| backbone | rounds | wall, ours / loop (quartiles) | CPU | allowed | over forward alone ", end="")
+    print("| x real time | loop's | forward's |\n|---|---|---|---|---|---|---|---|---|")
     for name in asked.only or CASES:
         size = CASES[name][0]
         chosen = sorted(paths, key=seconds.__getitem__) if name == "full" else paths
@@ -177,7 +211,7 @@ def main() -> int:
             [chosen[(i * size + j) % len(chosen)] for j in range(size)] for i in range(asked.rounds + 1)
         ]
         with tempfile.TemporaryDirectory() as folder:
-            found = compare(build(name, Path(folder)), slices)
+            found = compare(build(name, Path(folder), asked), slices)
         print(line(name, found, sum(seconds[p] for part in slices[1:] for p in part)), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\npeak memory of the process {peak:.0f} MiB")

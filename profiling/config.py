@@ -97,6 +97,7 @@ class ExtractConfig:
 
     engine: str = "local"  # local | ray (profiling[ray], docs/cluster.md)
     processes: int = 1  # of this machine, each with a backbone of its own; Ray: actors, 1 is all CPUs' worth
+    streams: int = 0  # batches computed at once in a process: threads on a CPU, streams on CUDA; 0 chooses
     workers: int = 2  # decode-ahead threads
     batch_size: int = 16  # waveforms in one forward pass, where the backbone may batch
     seconds_in_flight: float = 600.0  # decoded audio waiting for the backbone, in seconds

@@ -113,7 +113,7 @@ def _check_numbers(config: RunConfig) -> None:
     for key in _SEEDS:
         if not 0 <= (_get(config, key) or 0) < _SEED_LIMIT:
             raise ConfigError(f"{key}={_get(config, key)}: must be at least 0 and below {_SEED_LIMIT}")
-    for key in ("head.weight_decay", "head.mixup", "head.noise"):
+    for key in ("head.weight_decay", "head.mixup", "head.noise", "extract.streams"):
         value = _get(config, key)
         if not (value >= 0 and math.isfinite(value)):
             raise ConfigError(f"{key}={value}: must be at least 0, and finite")

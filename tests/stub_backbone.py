@@ -77,8 +77,9 @@ class StubBackbone:
 
 
 def settings(folder: Path) -> RunConfig:
-    """The defaults, with everything below ``folder`` and no progress shown."""
+    """The defaults, everything below ``folder``, no progress shown, one call after the other: tests count them."""
     config = RunConfig()
+    config.extract.streams = 1
     config.paths.features, config.paths.cache = str(folder / "features"), str(folder / "cache")
     config.trainer.progress = False
     return config

@@ -89,13 +89,14 @@ def test_the_budget_is_kept_in_order_and_without_deadlock(
 
 
 def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = Memory([0.1] * 30)
+    count, most = 90, 2 * decode.AHEAD_EACH
+    memory = Memory([0.1] * count)
     monkeypatch.setattr(decode, "Recording", lambda path: path)
     monkeypatch.setattr(decode, "hear_span", memory.hear)
     ahead = DecodeAhead(
         memory.utterances(),
-        range(30),
-        dict.fromkeys(range(30), 0.1),
+        range(count),
+        dict.fromkeys(range(count), 0.1),
         workers=2,
         limit_s=99.0,
         rules=AudioConfig(),
@@ -103,10 +104,10 @@ def test_decoding_runs_ahead_of_the_consumer(monkeypatch: pytest.MonkeyPatch) ->
     waiting = iter(ahead)
     next(waiting)
     for _ in range(200):
-        if len(memory.alive) >= 8:
+        if len(memory.alive) >= most:
             break
         threading.Event().wait(0.01)
-    assert len(memory.alive) == 8, "four per worker, no more"
+    assert len(memory.alive) == most < count, "so many for each worker, no more"
     waiting.close()
 
 

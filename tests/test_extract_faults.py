@@ -65,6 +65,7 @@ def present(done: Extraction) -> set[int]:
 def test_sigkill_and_resume(tmp_path: Path, seed: int) -> None:
     """Killed at random moments: same keys, same bits, nothing that was committed is computed again."""
     paths, config, moments = recordings(tmp_path / "a", COUNT), often(tmp_path), random.Random(seed)
+    config.extract.streams = 1 + seed
     whole = extract(paths, often(tmp_path / "whole"))
     safe: set[int] = set()
     for attempt in range(4):

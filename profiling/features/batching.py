@@ -12,8 +12,9 @@ from profiling.backbones.protocol import SAMPLE_RATE_HZ, Batching, Waveform
 
 #: Beyond this share of padding a masked batch costs more than it saves.
 _MAX_PADDING = 0.25
-#: One batch holds at most this much padded audio, so that memory does not follow the longest files.
-_MAX_BATCH_S = 120.0
+#: Batches that are computed at once hold at most this much padded audio, so that memory does not follow the
+#: longest files.
+MAX_BATCH_S = 120.0
 #: Waveforms are sorted by length within a window of this many batches.
 _WINDOW_BATCHES = 8
 
@@ -45,10 +46,12 @@ class Batcher:
     Attributes:
         batching: what the backbone allows.
         batch_size: most pieces in one batch.
+        max_batch_s: most seconds of padded audio in one batch of several pieces.
     """
 
     batching: Batching
     batch_size: int
+    max_batch_s: float = MAX_BATCH_S
     _waiting: list[Piece] = field(default_factory=list)
 
     def add(self, piece: Piece) -> Iterator[list[Piece]]:
@@ -83,7 +86,7 @@ class Batcher:
     def _fits(self, batch: list[Piece], longer: Piece) -> bool:
         if len(batch) >= self.batch_size:
             return False
-        if (len(batch) + 1) * longer.duration_s > _MAX_BATCH_S:
+        if (len(batch) + 1) * longer.duration_s > self.max_batch_s:
             return False
         shortest, length = len(batch[0].waveform), len(longer.waveform)
         if self.batching == "equal":

@@ -16,6 +16,9 @@ from profiling.audio import Audio, Recording, hear_span, probe_duration
 from profiling.config import AudioConfig
 from profiling.errors import AudioError
 
+#: Recordings decoded or being decoded for each thread. Deep enough for the threads to decode the next batches
+#: while one is computed; what is in memory is bounded in seconds.
+AHEAD_EACH = 32
 #: Sums of seconds come back to zero only this closely.
 _NOTHING_S = 1e-6
 
@@ -122,7 +125,7 @@ class DecodeAhead:
         running: deque[tuple[int, float, Future[Audio]]],
         submit: Callable[..., Future[Audio]],
     ) -> None:
-        while self._todo and len(running) < 4 * self._workers:
+        while self._todo and len(running) < AHEAD_EACH * self._workers:
             hint = self._expected_s(self._todo[0])
             if self._in_flight_s > _NOTHING_S and self._in_flight_s + hint > self._limit_s:
                 return

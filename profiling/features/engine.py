@@ -1,4 +1,4 @@
-"""One extraction on its way: decode ahead -> batches -> backbone -> rows -> shards."""
+"""One extraction on its way: decode ahead -> batches -> backbone, in streams -> rows -> shards."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import numpy as np
 
 from profiling.audio import Audio, check_duration
 from profiling.audio_index import AudioIndex
-from profiling.backbones.protocol import Backbone
+from profiling.backbones.protocol import Backbone, Features
 from profiling.config import RunConfig
 from profiling.content_table import Span
 from profiling.errors import AudioError
-from profiling.features.batching import Batcher, Piece
+from profiling.features.batching import MAX_BATCH_S, Batcher, Piece
 from profiling.features.decode import DecodeAhead, Decoded
 from profiling.features.key import pack_keys
 from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import FailedHashes, Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
+from profiling.features.streams import Batch, compute_batches, stream_count
 from profiling.features.windows import PendingRow, equal_windows
 from profiling.snr_index import SnrIndex
 
@@ -91,7 +92,10 @@ class Run:
         self._plan = plan
         self._progress = progress
         self._ahead = _decode_ahead(setup.config, plan)
-        self._batcher = Batcher(setup.backbone.batching, setup.config.extract.batch_size)
+        self._streams = stream_count(setup.config.extract.streams, setup.backbone)
+        self._batcher = Batcher(
+            setup.backbone.batching, setup.config.extract.batch_size, max_batch_s=MAX_BATCH_S / self._streams
+        )
         self._pending: dict[int, PendingRow] = {}
         self._waiting: dict[RowKey, list[int]] = {}
         self._finished: set[RowKey] = set()
@@ -105,9 +109,9 @@ class Run:
         """Decodes, batches, computes and commits until nothing is left, or Ctrl-C."""
         try:
             with _writer(self._setup) as writer:
-                for batch in self._batches():
+                for batch, features in self._computed():
                     committed = writer.committed
-                    self._forward(batch, writer)
+                    self._take(batch, features, writer)
                     if writer.committed > committed:  # hashes are remembered as soon as their rows are safe
                         self._remember()
         except KeyboardInterrupt:  # the writer has committed every complete row on its way out
@@ -121,10 +125,15 @@ class Run:
         self._setup.index.commit()
         self._setup.snr.commit()
 
-    def _batches(self) -> Iterator[list[Piece]]:
+    def _computed(self) -> Iterator[tuple[Batch, Features]]:
+        backbone = self._setup.backbone
+        return compute_batches(backbone, self._setup.layers, self._batches(), self._streams)
+
+    def _batches(self) -> Iterator[Batch | None]:
         for decoded in self._ahead:
-            if decoded is None:  # the budget is full of audio that waits for its batch
+            if decoded is None:  # the budget is full of audio that waits for its batch, or is in one
                 yield from self._batcher.flush()
+                yield None
                 continue
             for piece in self._pieces(decoded):
                 yield from self._batcher.add(piece)
@@ -169,12 +178,12 @@ class Run:
         self._waiting[key] = [index]
         return [Piece(index, number, audio.waveform[slice(*span)]) for number, span in enumerate(spans)]
 
-    def _forward(self, batch: list[Piece], writer: ShardWriter) -> None:
-        layers = self._setup.layers
-        outputs = self._setup.backbone.extract([piece.waveform for piece in batch], layers)
+    def _take(self, batch: Batch, features: Features, writer: ShardWriter) -> None:
+        """Sorts a batch's vectors into rows; those that are complete go to the writer."""
         for row, piece in enumerate(batch):
             pending = self._pending[piece.utterance]
-            pending.add(piece.window, {layer: outputs[layer][row] for layer in layers}, piece.duration_s)
+            vectors = {layer: features[layer][row] for layer in self._setup.layers}
+            pending.add(piece.window, vectors, piece.duration_s)
             if pending.complete:
                 self._finish(self._pending.pop(piece.utterance), writer)
 
