@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from profiling.backbones.device import check_precision, matmul_precision, resolve_device
+from profiling.backbones.device import check_precision, matmul_precision, resolve_device, to_device
 from profiling.errors import BackboneError
 
 
@@ -48,3 +48,42 @@ def test_tf32_is_allowed_only_inside_and_only_when_asked(precision: str, allowed
         assert torch.backends.cuda.matmul.allow_tf32 is allowed
         assert torch.backends.cudnn.allow_tf32 is allowed
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_streams_that_overlap_put_tf32_back_when_the_last_one_leaves() -> None:
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = True
+        first, second = matmul_precision("fp32"), matmul_precision("fp32")
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.backends.cudnn.allow_tf32 is False, "the second one still computes"
+        second.__exit__(None, None, None)
+        assert torch.backends.cudnn.allow_tf32 is True
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+class Host:
+    """Stands in for a tensor: says how it was copied."""
+
+    def __init__(self, said: tuple[object, ...] = ()) -> None:
+        self.said = said
+
+    def pin_memory(self) -> Host:
+        return Host((*self.said, "pinned"))
+
+    def to(self, device: str, non_blocking: bool = False) -> Host:
+        return Host((*self.said, device, non_blocking))
+
+
+def test_only_copies_to_cuda_go_through_pinned_memory_and_do_not_wait() -> None:
+    assert to_device(Host(), "cuda:1").said == ("pinned", "cuda:1", True)  # type: ignore[arg-type,attr-defined]
+    assert to_device(Host(), "cpu").said == ("cpu", False)  # type: ignore[arg-type,attr-defined]
+
+
+@pytest.mark.gpu
+def test_a_batch_arrives_on_cuda_as_it_was() -> None:
+    batch = torch.randn(4, 16_000)
+    assert torch.equal(to_device(batch, "cuda").cpu(), batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,9 @@ import pytest
 import torch
 
 from profiling.backbones.build import build_backbone
+from profiling.backbones.calibration import untrained
+from profiling.backbones.export import export_torchscript
+from profiling.backbones.native import mini_config
 from profiling.backbones.probe import TOLERANCE, relative_l2
 from profiling.backbones.protocol import Features, Waveform
 from profiling.config import BackboneConfig
@@ -39,7 +42,7 @@ class Slow(StubBackbone):
         self.most, self._now, self._lock = 0, 0, threading.Lock()
         self.places: list[object] = []
 
-    def extract(self, waveforms: list[Waveform], layers: list[str]) -> Features:  # type: ignore[override]
+    def extract(self, waveforms: Sequence[Waveform], layers: Sequence[str]) -> Features:
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
@@ -193,3 +196,18 @@ def test_real_speech_through_the_mini_network_is_within_design_4(tmp_path: Path,
     assert found[0].keys == found[1].keys
     for layer, bound in TOLERANCE.items():
         assert relative_l2(rows(found[1], layer), rows(found[0], layer)) <= bound
+
+
+@pytest.mark.gpu
+def test_streams_on_cuda_compute_what_one_does(tmp_path: Path) -> None:
+    file = tmp_path / "net.pt"
+    export_torchscript(untrained(mini_config()), file)
+    backbone = build_backbone(BackboneConfig(path=str(file), device="cuda", engine="torchscript"), tmp_path)
+    assert stream_count(0, backbone) == streams.CUDA_STREAMS
+    signals = [speechlike(0.5 + i / 10, seed=i).astype(np.float32) for i in range(12)]
+    asked = [[Piece(i, 0, signal)] for i, signal in enumerate(signals)]
+    alone = list(compute_batches(backbone, ["embedding"], asked, streams=1))
+    together = list(compute_batches(backbone, ["embedding"], asked, streams=3))
+    for (first, one), (second, many) in zip(alone, together, strict=True):
+        assert first is second
+        assert relative_l2(many["embedding"], one["embedding"]) <= TOLERANCE["embedding"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from profiling.errors import BackboneError
 
@@ -45,13 +47,51 @@ def check_precision(device: str, precision: str) -> None:
         )
 
 
+class _Tf32:
+    """PyTorch's switches are the process's, and streams compute at the same time: the last to leave puts them back."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._inside = 0
+        self._before = (False, False)
+
+    def enter(self, allowed: bool) -> None:
+        with self._turn:
+            matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+            if not self._inside:
+                self._before = matmul.allow_tf32, cudnn.allow_tf32
+            self._inside += 1
+            matmul.allow_tf32 = cudnn.allow_tf32 = allowed
+
+    def leave(self) -> None:
+        with self._turn:
+            self._inside -= 1
+            if not self._inside:
+                matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+                matmul.allow_tf32, cudnn.allow_tf32 = self._before
+
+
+_TF32 = _Tf32()
+
+
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Allows TF32 inside the block for ``tf32`` only; PyTorch's own default allows it in convolutions."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    """Allows TF32 inside the block for ``tf32`` only; PyTorch's own default allows it in convolutions.
+
+    Several threads may be inside at once, all with one precision: there is one backbone in a process.
+    """
+    _TF32.enter(precision == "tf32")
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        _TF32.leave()
+
+
+def to_device(batch: Tensor, device: str) -> Tensor:
+    """Copies a batch to where it is computed; to CUDA from pinned memory, beside what other streams compute.
+
+    PyTorch gives the pinned memory to nobody else before the copy is done.
+    """
+    if not device.startswith("cuda"):
+        return batch.to(device)
+    return batch.pin_memory().to(device, non_blocking=True)

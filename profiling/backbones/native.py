@@ -11,7 +11,7 @@ import torch
 from profiling.backbones.batches import check_request, stack
 from profiling.backbones.calibration import recipe_sha256, untrained
 from profiling.backbones.checkpoint import load_weights
-from profiling.backbones.device import check_precision, matmul_precision, resolve_device
+from profiling.backbones.device import check_precision, matmul_precision, resolve_device, to_device
 from profiling.backbones.frontend import MIN_SAMPLES
 from profiling.backbones.network import NativeNet, architecture, mini_config
 from profiling.backbones.protocol import ECAPA2_LAYERS, Batching, Features, Training, Waveform
@@ -72,7 +72,8 @@ class NativeBackbone:
         check_request(waveforms, layers, self.layers, self.min_samples)
         batch, lengths = stack(waveforms)
         with torch.inference_mode(), matmul_precision(self.precision):
-            outputs = self._net(batch.to(self.device), None if lengths is None else lengths.to(self.device))
+            there = to_device(batch, self.device)
+            outputs = self._net(there, None if lengths is None else to_device(lengths, self.device))
         return {label: outputs[label].cpu().numpy() for label in self.layers if label in layers}
 
 

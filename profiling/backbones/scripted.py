@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from profiling.backbones.device import matmul_precision
+from profiling.backbones.device import matmul_precision, to_device
 from profiling.backbones.probe import Array
 from profiling.errors import BackboneError
 
@@ -58,7 +58,7 @@ class ScriptedNetwork:
         Raises:
             RuntimeError: what the network refuses.
         """
-        waveforms = torch.from_numpy(batch).to(self._device)  # stays fp32 when the network is half
+        waveforms = to_device(torch.from_numpy(batch), self._device)  # stays fp32 when the network is half
         # Without optimized_execution(False) the JIT compiles anew for each input shape.
         still = torch.jit.optimized_execution(False)  # type: ignore[attr-defined]
         try:

@@ -12,8 +12,7 @@ from profiling.backbones.protocol import SAMPLE_RATE_HZ, Batching, Waveform
 
 #: Beyond this share of padding a masked batch costs more than it saves.
 _MAX_PADDING = 0.25
-#: Batches that are computed at once hold at most this much padded audio, so that memory does not follow the
-#: longest files.
+#: One batch holds at most this much padded audio, so that memory does not follow the longest files.
 MAX_BATCH_S = 120.0
 #: Waveforms are sorted by length within a window of this many batches.
 _WINDOW_BATCHES = 8

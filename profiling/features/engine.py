@@ -13,14 +13,14 @@ from profiling.backbones.protocol import Backbone, Features
 from profiling.config import RunConfig
 from profiling.content_table import Span
 from profiling.errors import AudioError
-from profiling.features.batching import MAX_BATCH_S, Batcher, Piece
+from profiling.features.batching import Batcher, Piece
 from profiling.features.decode import DecodeAhead, Decoded
 from profiling.features.key import pack_keys
 from profiling.features.plan import Plan
 from profiling.features.progress import ExtractionProgress
 from profiling.features.quarantine import FailedHashes, Quarantined, quarantined
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
-from profiling.features.streams import Batch, compute_batches, stream_count
+from profiling.features.streams import Batch, batch_seconds, compute_batches, stream_count
 from profiling.features.windows import PendingRow, equal_windows
 from profiling.snr_index import SnrIndex
 
@@ -94,7 +94,9 @@ class Run:
         self._ahead = _decode_ahead(setup.config, plan)
         self._streams = stream_count(setup.config.extract.streams, setup.backbone)
         self._batcher = Batcher(
-            setup.backbone.batching, setup.config.extract.batch_size, max_batch_s=MAX_BATCH_S / self._streams
+            setup.backbone.batching,
+            setup.config.extract.batch_size,
+            max_batch_s=batch_seconds(setup.backbone, self._streams),
         )
         self._pending: dict[int, PendingRow] = {}
         self._waiting: dict[RowKey, list[int]] = {}
@@ -166,10 +168,15 @@ class Run:
             self._waiting[key].append(index)
             return True
         shared = key in self._finished
-        if not shared and not self._before.has(pack_keys([key]), self._setup.layers)[0]:
+        if not shared and not self._was_there(key):
             return False
         self._settle(index, key, shared=shared)
         return True
+
+    def _was_there(self, key: RowKey) -> bool:
+        if not self._before.shards:  # a fresh store is asked about every row, one by one
+            return False
+        return bool(self._before.has(pack_keys([key]), self._setup.layers)[0])
 
     def _open(self, index: int, key: RowKey, audio: Audio) -> list[Piece]:
         spans = equal_windows(len(audio.waveform), self._setup.max_samples)

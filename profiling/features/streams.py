@@ -16,6 +16,11 @@ from profiling.features.batching import Piece
 
 #: Most batches at once on a CPU, each of which needs memory of its own; further cores go into each of them.
 MOST_ON_CPU = 4
+#: Seconds of padded audio in one batch on a CPU: above, what a small network computes leaves the caches, and the
+#: same audio takes up to twice as long (docs/performance.md).
+CPU_BATCH_S = 24.0
+#: The same on CUDA, of all batches that are computed at once: memory follows it, whatever the files' lengths.
+CUDA_BATCHES_S = 120.0
 #: At once on CUDA where a recording is computed alone and leaves most of the device idle; not measured.
 CUDA_STREAMS = 3
 #: Batches handed out for each stream: one that is computed, and the next, so that nobody waits for the consumer.
@@ -41,6 +46,11 @@ def stream_count(asked: int, backbone: Backbone) -> int:
     import torch
 
     return min(torch.get_num_threads(), MOST_ON_CPU)
+
+
+def batch_seconds(backbone: Backbone, streams: int) -> float:
+    """Most seconds of padded audio in one batch of several recordings."""
+    return CUDA_BATCHES_S / streams if backbone.device.startswith("cuda") else CPU_BATCH_S
 
 
 def compute_batches(
@@ -137,7 +147,8 @@ def _place(device: str) -> Place:
         return nullcontext
     import torch
 
-    stream = torch.cuda.Stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(device))  # the weights may still be on their way
     return lambda: torch.cuda.stream(stream)
 
 
