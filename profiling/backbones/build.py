@@ -21,6 +21,7 @@ def build_backbone(config: BackboneConfig, cache: Path) -> Backbone:
     Raises:
         BackboneError: an unknown name, or what the backbone itself raises.
     """
+    _check_compile(config)
     if config.name == "ecapa2":
         from profiling.backbones.hub import locate
 
@@ -41,3 +42,15 @@ def build_backbone(config: BackboneConfig, cache: Path) -> Backbone:
         )  # it computes on the CPU, but a misspelt device is a mistake all the same
         return SpectralStats()
     raise BackboneError(f"backbone={config.name}: {did_you_mean(config.name, _NAMES)}")
+
+
+def _check_compile(config: BackboneConfig) -> None:
+    if not config.compile or config.name in ("native", "native_mini"):
+        return
+    if config.name != "ecapa2":
+        raise BackboneError(f"backbone.compile=true: {config.name} is no network")
+    if config.engine == "torchscript":
+        raise BackboneError(
+            "backbone.compile=true compiles the native network, backbone.engine=torchscript computes: "
+            "add backbone.engine=native"
+        )

@@ -84,7 +84,7 @@ def find_twin(file: Path, sha256: str, config: BackboneConfig, device: str, cach
     if isinstance(found, str):
         return Twin(None, found)
     net, order = found
-    backbone = NativeBackbone(net, sha256, "local", "ecapa2", device, config.precision)
+    backbone = NativeBackbone(net, sha256, "local", "ecapa2", device, config.precision, config.compile)
     return Twin(backbone, f"parameters copied by order of {order}, all five layers equal on probe signals")
 
 
