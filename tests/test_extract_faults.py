@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from profiling.config import RunConfig
 from profiling.errors import StoreError
+from profiling.features.compact import compact
 from profiling.features.extract import Extraction
 from profiling.features.prepare import InterruptedExtractionError, prepare_features
 from profiling.features.prepare import Utterance as Asked
@@ -282,3 +284,26 @@ def test_verify_finds_reading_refuses_and_extraction_repairs(
     assert {problem.kind for problem in verify(folder)} == {"temporary"}
     assert len(list((folder / "damaged").iterdir())) == 1
     assert "set aside" in caplog.text or "written anew" in caplog.text
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour back at every look: rows, order, resuming, remembered hashes and maintenance are as ever."""
+    paths = recordings(tmp_path / "a", 12)
+    whole = extract(paths, settings(tmp_path / "whole"))
+    start_ns, looks = time.time_ns(), count()
+    monkeypatch.setattr(time, "time_ns", lambda: start_ns - next(looks) * 3_600_000_000_000)
+    monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9)
+    config = settings(tmp_path)
+    config.store.shard_bytes = 4 * 12 * 3  # three rows a shard
+    assert extract(paths[:7], config).computed == 7
+    done = extract(paths, config)
+    assert next(looks) > 10, "nobody looked at the clock: the test shows nothing"
+    assert (done.cached, done.computed) == (7, 5)
+    assert done.keys == whole.keys
+    for layer in ALL:
+        assert rows(done, layer).tobytes() == rows(whole, layer).tobytes()
+    compact(done.store)
+    assert verify(done.store.folder) == []
+    again = StubBackbone()
+    assert extract(paths, config, again).cached == 12
+    assert again.batches == []
