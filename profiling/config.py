@@ -213,7 +213,7 @@ class HeldoutConfig:
     """How held-out corpora are decided."""
 
     decision: str = "masked"  # masked: argmax over the shared labels | open: over all
-    robustness: Any = field(default_factory=list)  # evaluate: standard, or [noise:10,telephone]: scored again
+    robustness: Any = field(default_factory=list)  # standard, or [noise:10,telephone]: scored again
 
 
 @dataclass

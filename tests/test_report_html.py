@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from profiling.errors import BundleError, ConfigError
 from profiling.page.blocks import Table
 from profiling.page.drawing import Scale, round_step
 from profiling.page.render import table_csv
-from profiling.provenance import write_json
+from profiling.provenance import read_json, write_json
 from profiling.report.forest import ForestRow, forest
 from profiling.report.heatmap import HeatCell, heatmap
 from profiling.report.pages import write_html, write_report
@@ -88,6 +89,36 @@ def test_the_answer_comes_first_and_names_what_it_proves(labels_run: Path) -> No
     ):
         place = page.text.index(said, place)
     assert "python train.py task=emotion" in page.text
+
+
+def test_what_the_backbone_has_to_say_stands_beside_the_numbers(labels_run: Path) -> None:
+    found, said = result(), "backbone.engine=native was asked for and refused: the probe differs by 0.3"
+    found["backbone"]["notice"] = said
+    write_json(labels_run / "metrics.json", found)
+    one = write_report([labels_run], None)
+    several = write_report([labels_run, labels_run], labels_run / "both.html")
+    for path, first in ((one, "On speakers it never heard"), (several, "Runs for emotion")):
+        source = path.read_text(encoding="utf-8")
+        assert said in source[source.index("<h1") : source.index(first)]
+
+
+def test_tasks_of_one_head_name_one_another(labels_run: Path, ages_run: Path, tmp_path: Path) -> None:
+    multi = tmp_path / "multi"
+    for source, name, other in ((labels_run, "emotion", "age"), (ages_run, "age", "emotion")):
+        shutil.copytree(source, multi / name)
+        found = read_json(multi / name / "metrics.json") | {"together": [other]}
+        write_json(multi / name / "metrics.json", found)
+        (multi / name / "config.yaml").write_text("{}", encoding="utf-8")
+    write_json(multi / "multi.json", {"tasks": {name: {"folder": name} for name in ("emotion", "age")}})
+    page = Read(write_report([multi / "age"], None))
+    assert "Trained together with emotion" in page.text and page.text.count("Trained together") == 1
+    assert "../emotion/report.html" in page.links
+    write_report([multi / "emotion"], None)
+    whole = Read(write_report([multi], None))
+    assert "Age and emotion from one head" in whole.text
+    assert {"emotion/report.html", "age/report.html"} <= set(whole.links)
+    shutil.rmtree(multi / "emotion")  # a run that was moved: no way that leads nowhere
+    assert "../emotion/report.html" not in Read(write_report([multi / "age"], None)).links
 
 
 def test_nothing_is_fetched_and_no_script_runs(labels_run: Path, ages_run: Path) -> None:

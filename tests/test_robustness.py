@@ -37,6 +37,30 @@ def test_curves_start_at_the_clean_score(lab: Lab, tmp_path: Path) -> None:
     assert call("compare", str(clean), str(clean)).code == 2
 
 
+def test_a_training_run_scores_perturbed_copies_too(lab: Lab, tmp_path: Path) -> None:
+    """As ``profiling evaluate`` does with the same head; it used to pass over the setting without a word."""
+    run, out, asked = tmp_path / "run", tmp_path / "again", "heldout.robustness=[noise:0]"
+    said = lab.train(run, "task=gender", asked, train=[lab.many], heldout=[lab.other])
+    assert said.code == 0, said.err
+    corpora = corpora_setting("heldout", [lab.other])
+    assert call("evaluate", str(run), corpora, *lab.paths, asked, "--out", str(out)).code == 0
+    tables = [pd.read_csv(folder / "robustness.csv") for folder in (run, out)]
+    pd.testing.assert_frame_equal(*tables)
+    assert list(tables[0]["steps"].unique()) == ["clean", "noise:0"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [("[nois:0]", "noise"), ("standard", "there is none; name one: corpus.heldout=")]
+)
+def test_what_cannot_be_perturbed_is_said_before_training(
+    lab: Lab, tmp_path: Path, setting: str, said: str
+) -> None:
+    found = lab.train(tmp_path / "run", f"heldout.robustness={setting}", train=[lab.many])
+    assert found.code == 2
+    assert said in found.err
+    assert not (tmp_path / "run" / "heads").exists()
+
+
 def test_steps_are_checked() -> None:
     assert len(chains("standard")) == len(STANDARD)
     with pytest.raises(ConfigError, match="nois"):

@@ -164,6 +164,8 @@ def test_two_corpora_one_without_ages(lab: Lab, tmp_path: Path) -> None:
     found = read_json(run / "multi.json")["tasks"]
     assert set(found) == {"gender", "age"}
     gender, age = (read_json(run / task / "metrics.json") for task in ("gender", "age"))
+    assert (gender["together"], age["together"]) == (["age"], ["gender"])
+    assert "Trained together with age" in (run / "gender" / "report.md").read_text(encoding="utf-8")
     assert gender["scores"]["heldout"] and age["scores"]["heldout"]
     corpora = [{used["corpus"] for used in one["data"] if used["role"] == "train"} for one in (gender, age)]
     assert len(corpora[0]) == 2 and len(corpora[1]) == 1

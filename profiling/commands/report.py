@@ -1,4 +1,4 @@
-"""``profiling report RUN [RUN...]``: one self-contained HTML page of a run, several runs, a sweep or a matrix."""
+"""``profiling report RUN [RUN...]``: one HTML page of a run, several runs, a sweep, a matrix or several tasks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from profiling.commands.arguments import Parser, answer
 
 EPILOG = (
-    "Every run writes report.html by itself; this writes it again, for several runs, a sweep or a matrix too. "
-    "Pictures as SVG and tables as CSV are put into <page>_files/ beside it. "
+    "Every run writes report.html by itself; this writes it again, and for several runs, a sweep, a matrix or the "
+    "tasks of one head. Pictures as SVG and tables as CSV are put into <page>_files/ beside it. "
     "Parts whose data is not in the folder are left out."
 )
 
@@ -18,7 +18,10 @@ def main(argv: Sequence[str]) -> int:
     """Writes the page and prints its path; 0 done, 2 a mistake."""
     parser = Parser("profiling report", description="A report as one HTML page.", epilog=EPILOG)
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="run, evaluation, sweep or matrix folder; several runs"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, evaluation, sweep, matrix or task=multi; several runs",
     )
     parser.add_argument(
         "--out", help="the HTML file (default: report.html in the folder; several runs need it)"

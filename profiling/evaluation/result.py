@@ -131,8 +131,8 @@ class CorpusUsed(TypedDict):
     age_binned: NotRequired[bool]
 
 
-class Result(TypedDict):
-    """All of it. ``head`` holds at least ``name``; ``candidates``: how many were tried on validation."""
+class Always(TypedDict):
+    """What every result has. ``head`` holds at least ``name``; ``candidates``: how many were tried on validation."""
 
     task: Task
     backbone: BackboneUsed
@@ -145,6 +145,12 @@ class Result(TypedDict):
     data: list[CorpusUsed]
     command: str
     environment: dict[str, Any]
+
+
+class Result(Always, total=False):
+    """All of it; ``together``: the other tasks that one head learned with this one."""
+
+    together: list[str]
 
 
 class Part(NamedTuple):

@@ -94,7 +94,13 @@ def _answer(result: Result, head_pictures: list[Picture]) -> Section:
         blocks.append(
             Paragraph("speaker_independent: false. Speakers are in training and scoring", strong=True)
         )
+    if notice := result["backbone"].get("notice"):
+        blocks.append(
+            Paragraph(f"Backbone: {notice}", strong=True)
+        )  # beside the numbers, not only under "Backbone"
     blocks.append(Paragraph(_trained(result)))
+    if said := together(result):
+        blocks.append(Paragraph(said))
     if result["split"]["kind"] in _ROTATING:
         blocks.append(Paragraph(_rotated(result)))
     blocks += [Paragraph(_sentence(part, result)) for part in parts(result)]
@@ -115,6 +121,17 @@ def _trained(result: Result) -> str:
     return (
         f"The head {head} on {', '.join(result['layers'])} of {result['backbone']['name']} was trained to "
         f"tell {task['name']}{labels} on {_amount(train)} from {corpora}; {tried}."
+    )
+
+
+def together(result: Result) -> str | None:
+    """What else one head learned, without which these numbers are not to be had; None for a head of one task."""
+    if not result.get("together"):
+        return None
+    others = " and ".join(result["together"])
+    return (
+        f"Trained together with {others}: the tasks share every layer but the last, and the epoch was chosen on the "
+        "mean of their skills on validation."
     )
 
 

@@ -30,10 +30,11 @@ Cell = str | Link | Sound
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; ``tone``: ``warning`` is what nobody may overlook, ``note`` is small print."""
+    """A paragraph; ``tone``: ``warning`` is what nobody may overlook, ``note`` is small print; ``links`` end it."""
 
     text: str
     tone: Literal["plain", "warning", "note"] = "plain"
+    links: Sequence[Link] = ()
     block: ClassVar[str] = "text"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from profiling.evaluation import sections as written
 from profiling.evaluation.result import Part, Score, remark
 from profiling.evaluation.summary import NAMES, no_interval_text, number_text, value_text, verdict
-from profiling.page.blocks import Block, Listing, Picture, Section, Table, Text, Tile, Tiles
+from profiling.page.blocks import Block, Link, Listing, Picture, Section, Table, Text, Tile, Tiles
 from profiling.report.folder import RunFolder
 from profiling.report.forest import ForestRow, forest
 
@@ -28,13 +28,24 @@ def lead(run: RunFolder) -> str:
 
 def answer(run: RunFolder) -> Section:
     """Tiles, a picture of all parts, the table of all metrics, and the same in sentences."""
-    plain = [b.text for b in _said(run) if isinstance(b, written.Paragraph) and not b.strong][1:]
+    said = [b.text for b in _said(run) if isinstance(b, written.Paragraph) and not b.strong][1:]
+    plain = [text for text in said if text != written.together(run.result)]  # it stands beside its links
     tables = [b for b in _said(run) if isinstance(b, written.Table)]
     blocks: list[Block] = [Tiles([tile(part, run) for part in run.answers])]
+    blocks += siblings(run)
     blocks += [Picture("scores", scores_chart(run), _caption(run))]
     blocks += [Table("Every part and metric", table.head, table.rows, "scores") for table in tables]
     blocks += [Listing(plain[:-1]), Text(plain[-1], "note")]
     return Section("answer", "The answer", blocks)
+
+
+def siblings(run: RunFolder) -> list[Block]:
+    """The ways to the reports of the tasks that one head learned with this one."""
+    said = written.together(run.result)
+    if said is None:
+        return []
+    ways = [Link(f"Report of {name}", f"../{name}/report.html") for name in run.together]
+    return [Text(said, links=ways)]
 
 
 def _said(run: RunFolder) -> Sequence[written.Block]:

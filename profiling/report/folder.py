@@ -78,6 +78,12 @@ class RunFolder:
         return self.predictions[chosen]
 
     @cached_property
+    def together(self) -> dict[str, Path]:
+        """Task -> folder of the runs that one head learned with this one and that are still beside it."""
+        others = {name: self.folder.parent / name for name in self.result.get("together", [])}
+        return {name: folder for name, folder in others.items() if (folder / CONFIG).is_file()}
+
+    @cached_property
     def calibration(self) -> dict[str, Any]:
         """The content of ``calibration.json``, {} without one."""
         return self._json("calibration.json") or {}

@@ -1,4 +1,4 @@
-"""One page for a run, several runs, a sweep or a matrix."""
+"""One page for a run, several runs, a sweep, a matrix or several tasks of one head."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from profiling.report.detail import details
 from profiling.report.folder import METRICS, RunFolder, read_folder
 from profiling.report.grouped import groups, robustness
 from profiling.report.matrix import MATRIX, matrix_page
+from profiling.report.multi import MULTI, multi_page
 from profiling.report.origin import origin, published
 from profiling.report.several import several_page
 from profiling.report.sweep import SELECTION, sweep_page
@@ -42,7 +43,7 @@ def write_html(folder: Path, result: Result) -> Path:
 def write_report(
     folders: Sequence[Path], out: Path | None, *, audio: bool = False, remark: str | None = None
 ) -> Path:
-    """Writes the page of a run, of several, of a sweep or of a matrix.
+    """Writes the page of a run, of several, of a sweep, of a matrix or of several tasks of one head.
 
     Args:
         folders: one folder of any kind, or several runs.
@@ -71,6 +72,8 @@ def _page(folders: Sequence[Path], beside: Path, *, audio: bool) -> Page:
         return sweep_page(folder, beside)
     if (folder / MATRIX).is_file() and not (folder / METRICS).is_file():
         return matrix_page(folder, beside)
+    if (folder / MULTI).is_file():
+        return multi_page(folder, beside)
     return run_page(read_folder(folder), audio=audio)
 
 

@@ -80,7 +80,8 @@ def side_by_side(runs: dict[str, RunFolder], task: str, beside: Path) -> Section
                 else Fold(picture.caption, [picture])
             )
     for name, run in runs.items():
-        blocks.append(Fold(f"{name} at a glance", [Tiles([tile(part, run) for part in run.answers])]))
+        tiles = Tiles([tile(part, run) for part in run.answers])
+        blocks.append(Fold(f"{name} at a glance", [tiles]) if len(runs) > 1 else tiles)
     return Section(anchor(task), f"{task[0].upper()}{task[1:]}", blocks)
 
 

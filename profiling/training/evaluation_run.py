@@ -18,13 +18,13 @@ from profiling.predict import backbone_config, check_same_features
 from profiling.provenance import write_json
 from profiling.training.describe import command, describe_data, provenance
 from profiling.training.escape import caught
+from profiling.training.heldout import heldout_predictions
 from profiling.training.outcome import METRICS, VALIDATION
 from profiling.training.robustness import Scorer, chains, write_robustness
 from profiling.training.rows import RunRows, load_rows
 from profiling.training.score import (
     LEDGER,
     count_scored,
-    heldout_predictions,
     refuse_seen,
     result_of,
     write_predictions,

@@ -21,7 +21,7 @@ def check_settings(config: RunConfig) -> None:
     """Checks what needs no corpus.
 
     Raises:
-        ConfigError: no training corpus, a part of one, or a head that cannot be.
+        ConfigError: no training corpus, a part of one, a head that cannot be, or perturbed copies of nothing.
     """
     if not config.corpus.train:
         raise ConfigError("corpus.train is empty; write corpus.train=[csv:path/to/manifest.csv]")
@@ -30,10 +30,25 @@ def check_settings(config: RunConfig) -> None:
             f"extract.shard={config.extract.shard}: heads are trained on whole corpora; the setting is for "
             "`profiling extract`, one part for each machine"
         )
+    _check_robustness(config)
     if config.task.name == MULTI:
         return  # each task is checked by itself
     any_classes = ["a", "b"] if config.task.kind == "classification" else []
     head_spec(config.head, [("any", 1)], any_classes)
+
+
+def _check_robustness(config: RunConfig) -> None:
+    """A misspelt step is said before hours of training, not after."""
+    if not config.heldout.robustness:
+        return
+    from profiling.training.robustness import chains
+
+    chains(config.heldout.robustness)
+    if not config.corpus.heldout and not config.matrix.enabled:
+        raise ConfigError(
+            "heldout.robustness scores held-out corpora again under perturbed copies, and there is none; name one: "
+            "corpus.heldout=[csv:path/to/manifest.csv]"
+        )
 
 
 def check_tables(config: RunConfig, train: pd.DataFrame, heldout: Mapping[str, pd.DataFrame]) -> None:

@@ -18,8 +18,8 @@ from profiling.evaluation.result import Scores
 from profiling.features.prepare import Say, prepare_features, utterances_of
 from profiling.perturbations import parse_perturbations
 from profiling.provenance import atomic_write, write_json
+from profiling.training.heldout import heldout_predictions
 from profiling.training.rows import RunRows, TaskRows
-from profiling.training.score import heldout_predictions
 
 ROBUSTNESS, ROBUSTNESS_CSV = "robustness.json", "robustness.csv"
 #: ``heldout.robustness=standard``: each step alone, from mild to severe.

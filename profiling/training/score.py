@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from omegaconf import OmegaConf
 
 from profiling.bundle import FOLDER as BUNDLE
 from profiling.bundle import Bundle, read_bundle, recording_hash, speaker_hash, write_bundle
@@ -25,8 +26,10 @@ from profiling.provenance import atomic_write, read_json, write_json
 from profiling.report.pages import write_html
 from profiling.training.baselines import baseline_predictions, heldout_key
 from profiling.training.describe import describe_backbone, describe_data, provenance
+from profiling.training.heldout import head_of, heldout_predictions
 from profiling.training.log import say
 from profiling.training.outcome import METRICS, PREDICTIONS, Run, head_folder, read_run, write_parquet
+from profiling.training.robustness import Scorer, write_robustness
 from profiling.training.rows import RunRows, TaskRows, training_rows
 from profiling.training.studies import write_studies
 
@@ -66,6 +69,8 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     labels = list(final.spec.head.labels)
     calibration = fit_calibration(own["test"], labels, str(result["split"]["kind"]))
     write_studies(folder, result, calibration, own["test"], heldout)
+    if run.config["heldout"]["robustness"]:
+        write_robustness(folder, _scorer(run, final), rows, scores)
     write_predictions(folder, result, pd.concat([*own.values(), *heldout.values()], ignore_index=True))
     spec = replace(final.spec, metrics=cast(dict[str, Any], scores), provenance=result["environment"])
     spec = replace(spec, calibration=calibration)
@@ -73,6 +78,14 @@ def open_run(folder: Path, rows: RunRows, candidates: int = 1) -> Result:
     atomic_write(folder / BUNDLE / CARD, model_card(spec))
     write_json(folder / METRICS, result)  # last: a folder with it holds a whole result
     return result
+
+
+def _scorer(run: Run, final: Bundle) -> Scorer:
+    """What perturbed copies are scored with: the final head, and the settings the run was made with."""
+    from profiling.training.hydra_app import schema, to_config
+
+    config = to_config(OmegaConf.merge(OmegaConf.structured(schema()), run.config))
+    return Scorer(final, config, train_answers(run, list(final.spec.head.labels)), say)
 
 
 def write_predictions(folder: Path, result: Result, predictions: pd.DataFrame) -> None:
@@ -99,30 +112,11 @@ def _own_predictions(run: Run, bundles: Mapping[str, Bundle], train: TaskRows, p
     for fold in folds:
         chosen = np.flatnonzero(run.part(fold, part))
         if len(chosen):
-            outputs = answer_rows(_head(bundles[fold]), train.view, chosen)
+            outputs = answer_rows(head_of(bundles[fold]), train.view, chosen)
             labels = bundles[fold].spec.head.labels
             rows = train.table.iloc[chosen]
             tables.append(prediction_table(rows, outputs, labels, part=_PART_NAMES[part], fold=fold))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def heldout_predictions(final: Bundle, heldout: Mapping[str, TaskRows]) -> dict[str, pd.DataFrame]:
-    """The final head's answers on every held-out corpus."""
-    head, labels, fold = _head(final), final.spec.head.labels, "final"
-    return {
-        name: prediction_table(
-            held.table,
-            answer_rows(head, held.view, np.arange(len(held.table))),
-            labels,
-            part="heldout",
-            fold=fold,
-        )
-        for name, held in heldout.items()
-    }
-
-
-def _head(bundle: Bundle) -> Any:
-    return build_head(bundle.spec.head, bundle.state)
 
 
 def _scores(
@@ -225,6 +219,8 @@ def _result(run: Run, final: Bundle, rows: RunRows, scores: Scores, candidates: 
     decision = run.config["heldout"]["decision"]
     said = str(final.spec.train["command"])
     result = result_of(final, scores, data, said, environment, rows, decision, candidates)
+    if others := [name for name in run.config["task"]["tasks"] if name != final.spec.task["name"]]:
+        result["together"] = others
     result["head"]["penalty"] = run.validation["heads"][-1]["penalty"]
     return result
 
