@@ -176,6 +176,15 @@ def test_perfect_scores_have_no_spread_to_estimate_from() -> None:
     assert "no spread" in interval["reason"]
 
 
+def test_speakers_of_a_class_who_do_not_differ_have_no_spread_either() -> None:
+    """Every woman is right, every man wrong: leaving one out moves macro-F1, but always by the same."""
+    confusion = genders(6, 6, 10, np.random.default_rng(0))
+    confusion[:6, 0], confusion[6:, 1] = [10, 0], [10, 0]
+    found = speaker_interval(confusion, label_estimands(confusion, np.array([True, True]))["macro_f1"])
+    assert (found.low, found.high) == (None, None)
+    assert "no spread" in str(found.reason)
+
+
 @pytest.mark.parametrize("count", [8, 25])
 def test_a_class_of_one_speaker_gives_no_interval(count: int) -> None:
     truth = ["m"] + ["f"] * (count - 1)

@@ -132,7 +132,7 @@ def speaker_interval(statistics: Array, estimand: Estimand, level: float = LEVEL
         return no_interval(estimand.refused, count)
     total = statistics.sum(0)
     value, left_out = estimand.metric(total), estimand.metric(total - statistics)  # (), (speakers,)
-    if np.isfinite(left_out).all() and np.ptp(left_out) <= 1e-12 * np.abs(left_out).max():
+    if _alike(left_out, estimand.strata):
         return no_interval("no spread over speakers to estimate it from", count)
     for scale in estimand.scales:
         with np.errstate(divide="ignore", invalid="ignore"):  # such as the logit of 1: the next scale
@@ -143,6 +143,16 @@ def speaker_interval(statistics: Array, estimand: Estimand, level: float = LEVEL
                 return no_interval("so few and so different speakers do not bound it from above", count)
             return Interval(float(low), float(high), METHOD, count, level)
     return no_interval("undefined or perfect once a single speaker is left out", count)
+
+
+def _alike(left_out: Array, strata: Index | None) -> bool:
+    """Whether leaving out any speaker, or any of the same classes, changes nothing or the same."""
+    inside = np.zeros(len(left_out), dtype=np.intp) if strata is None else strata
+    tiny = 1e-12 * np.abs(left_out).max()
+    return bool(
+        np.isfinite(left_out).all()
+        and all(np.ptp(left_out[inside == stratum]) <= tiny for stratum in np.unique(inside))
+    )
 
 
 def no_interval(reason: str, speakers: int | None) -> Interval:
