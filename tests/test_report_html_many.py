@@ -105,6 +105,10 @@ class TestStudies:
 
     def test_degradation_is_drawn_by_severity(self, page: Read) -> None:
         assert "emodb: 0.500 at 0, 0.800 at 20" in page.text
+        assert "emodb: UAR 0.900 clean, 0.500 at worst (noise:0)." in page.text
+        assert (
+            "clean: 0.900; noise:20: 0.800; noise:0: 0.500." in page.text
+        )  # the words of the picture of all copies
 
     def test_the_surest_wrong_answers_come_first(self, page: Read, tmp_path: Path) -> None:
         table = list(csv.DictReader((tmp_path / "report_files" / "worst_test.csv").open(encoding="utf-8")))

@@ -114,7 +114,7 @@ def _trained(result: Result) -> str:
     task, head, train = result["task"], result["head"]["name"], result["split"]["counts"]["train"]
     corpora = ", ".join(corpus["corpus"] for corpus in result["data"] if corpus["role"] == "train")
     labels = f" ({', '.join(task['labels'])})" if task["labels"] else ""
-    tried = "nothing was selected"
+    tried = "it was not chosen among several"
     if result["candidates"] > 1:
         tried = f"it is the best of {result['candidates']} candidates on validation"
     head += _penalty(result["head"])
@@ -141,7 +141,8 @@ def _penalty(head: Mapping[str, Any]) -> str:
         return ""
     path = sorted(head["penalties"])
     at_end = "; it is at the end of head.penalties, so a longer path may be better"
-    return f" (L2 penalty {head['penalty']:g}{at_end if head['penalty'] in (path[0], path[-1]) else ''})"
+    said = f"L2 penalty {head['penalty']:.4g}, by validation among {len(path)}"
+    return f" ({said}{at_end if head['penalty'] in (path[0], path[-1]) else ''})"
 
 
 def _rotated(result: Result) -> str:
@@ -273,7 +274,8 @@ def _data(result: Result) -> Section:
     rows = [_corpus_row(corpus) for corpus in result["data"]]
     head = ("corpus", "role", "utterances", "speakers", "hours", "licence", "citation")
     counts = result["split"]["counts"]
-    split = "; ".join(f"{name} {_amount(one)}" for name, one in counts.items())
+    ordered = sorted(counts, key=("train", "val", "test").index)  # a file has its keys sorted by letters
+    split = "; ".join(f"{name} {_amount(counts[name])}" for name in ordered)
     independent = str(result["split"]["speaker_independent"]).lower()
     text = f"Split {result['split']['kind']}: {split}. speaker_independent: {independent}."
     left_out = [Paragraph(line) for line in _left_out(result["environment"].get("manifests", {}))]

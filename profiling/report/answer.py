@@ -63,10 +63,16 @@ def tile(part: Part, run: RunFolder) -> Tile:
     return Tile(
         _where(part),
         f"{NAMES[metric]} {number_text(metric, value['value'])}{unit}",
-        [_sure(score, metric), f"a constant answer has {number_text(metric, constant)}{unit}"],
+        [_sure(score, metric), f"a constant answer has {number_text(metric, constant)}{unit}{_skill(score)}"],
         kind,
         text,
     )
+
+
+def _skill(score: Score) -> str:
+    """What the verdict on numbers goes by: head and constant on the same speakers, so that its interval is narrower."""
+    value = score["metrics"].get("skill")
+    return "" if value is None else f"; skill {value_text('skill', value)}"
 
 
 def _where(part: Part) -> str:

@@ -1,4 +1,4 @@
-"""Scores by group, and gaps beside those of a model without bias; held-out scores of perturbed copies."""
+"""Scores by group, and gaps beside those of a model without bias."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from profiling.page.blocks import Block, Fold, Group, Picture, Row, Section, Tab
 from profiling.report.answer import axis_name, limits_of
 from profiling.report.folder import RunFolder, anchor, study_key
 from profiling.report.forest import ForestRow, forest
-from profiling.report.plane import Curve, curves_chart
 
-_KINDS = ("a", "b", "c", "d")
-#: Step of a perturbation -> what its severity is.
-_SEVERITIES = {
-    "noise": "signal to noise, dB", "speed": "speed, factor", "gain": "gain, dB", "reverb": "reverberation time, s",
-    "truncate": "seconds kept",
-}  # fmt: skip
+#: Groupings whose name is an abbreviation.
+_WORDS = {"snr": "signal-to-noise ratio"}
 _READING = (
     "A gap is the best group's score minus the worst's. Beside it: the gaps of the same answers with groups dealt out "
     "at random to speakers. A gap within those is what any model shows by chance. A hollow dot has no interval."
@@ -50,9 +45,9 @@ def _forests(run: RunFolder, study: dict[str, Any], where: str) -> list[Block]:
 
 
 def _forest(run: RunFolder, rows: list[ForestRow], grouping: str, where: str) -> Picture:
-    title = f"{NAMES[run.metric]} by {grouping}, {where}"
+    title = f"{NAMES[run.metric]} by {_WORDS.get(grouping, grouping)}, {where}"
     drawing = forest(rows, title, axis_name(run.metric, run.unit), limits=limits_of(run.metric))
-    return Picture(f"by_{anchor(grouping)}_{anchor(where)}", drawing, f"By {grouping}.")
+    return Picture(f"by_{anchor(grouping)}_{anchor(where)}", drawing, f"By {_WORDS.get(grouping, grouping)}.")
 
 
 def _row(row: dict[str, Any]) -> ForestRow:
@@ -102,60 +97,3 @@ def _gaps(study: dict[str, Any], where: str) -> list[Block]:
     if few:
         found.append(Text(f"No gap for {', '.join(few)}: fewer than two groups are large enough.", "note"))
     return found
-
-
-def robustness(run: RunFolder) -> Section | None:
-    """Curves against severity, one picture for each kind of perturbation with more than one severity."""
-    mine = [
-        row for row in run.robustness if row["metric"] == run.metric and row["decision"] == _decision(run)
-    ]
-    if not mine:
-        return None
-    pictures = [_degrading(run, step, mine) for step in _graded(mine)]
-    table = Table(
-        "Scores of perturbed copies", ("corpus", "copy", NAMES[run.metric], "utterances", "speakers", "unusable"),
-        [
-            (row["corpus"], row["steps"], _text(row), str(row["n"]), str(row["speakers"] or ""), str(row["lost"]))
-            for row in mine
-        ],
-        "robustness",
-    )  # fmt: skip
-    said = "The same held-out utterances, perturbed; clean stands first. The head was not trained on such copies."
-    return Section("robustness", "When recordings get worse", [Text(said), Row(pictures), table])
-
-
-def _decision(run: RunFolder) -> str:
-    return run.result["heldout_decision"]
-
-
-def _graded(rows: list[dict[str, Any]]) -> list[str]:
-    """Steps with at least two severities alone."""
-    alone: dict[str, set[float]] = {}
-    for row in rows:
-        if row["severity"] is not None and "+" not in row["steps"] and row["steps"].count(":") == 1:
-            alone.setdefault(row["step"], set()).add(row["severity"])
-    return [step for step, severities in alone.items() if len(severities) > 1]
-
-
-def _degrading(run: RunFolder, step: str, rows: list[dict[str, Any]]) -> Picture:
-    chosen = [r for r in rows if r["step"] == step and "+" not in r["steps"] and r["steps"].count(":") == 1]
-    curves = []
-    for kind, corpus in zip(_KINDS, dict.fromkeys(row["corpus"] for row in chosen), strict=False):
-        points = sorted(
-            (r["severity"], r["value"]) for r in chosen if r["corpus"] == corpus and r["value"] is not None
-        )
-        curves.append(Curve(corpus, [x for x, _ in points], [y for _, y in points], kind, dots=True))
-    xs, ys = [x for c in curves for x in c.x], [y for c in curves for y in c.y]
-    top = limits_of(run.metric) or (0.0, max(ys) * 1.1)
-    said = "; ".join(
-        f"{c.name}: " + ", ".join(f"{y:.3f} at {x:g}" for x, y in zip(c.x, c.y, strict=True)) for c in curves
-    )
-    title = f"{NAMES[run.metric]} against {step}"
-    drawing = curves_chart(
-        curves,
-        ((min(xs), max(xs)), top),
-        (_SEVERITIES.get(step, step), axis_name(run.metric, run.unit)),
-        title,
-        said,
-    )
-    return Picture(f"robustness_{anchor(step)}", drawing, f"{title}.")

@@ -11,9 +11,10 @@ from profiling.evaluation.result import Result
 from profiling.page.blocks import Page, Section
 from profiling.page.render import write_page
 from profiling.report.answer import answer, lead, warnings
+from profiling.report.degraded import robustness
 from profiling.report.detail import details
 from profiling.report.folder import METRICS, RunFolder, read_folder
-from profiling.report.grouped import groups, robustness
+from profiling.report.grouped import groups
 from profiling.report.matrix import MATRIX, matrix_page
 from profiling.report.multi import MULTI, multi_page
 from profiling.report.origin import origin, published

@@ -1,7 +1,8 @@
-"""How it was trained: learning curves of every fold, and what a layer-mix listens to."""
+"""How it was trained: learning curves of every fold, a probe's path of penalties, what a layer-mix listens to."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from profiling.page.blocks import Block, Picture, Row, Section
@@ -16,12 +17,15 @@ _WORDS = {
     "val_loss": "validation loss",
 }
 _SHARE = ("val_uar",)
+_PENALTY = "penalty/"
 
 
 def training(run: RunFolder) -> Section | None:
     """Curves and layer weights; None where neither is there."""
     pictures: list[Block] = []
-    if run.curves is not None:
+    if run.curves is not None and any(name.startswith(_PENALTY) for name in run.curves):
+        pictures += _path(run, run.curves)
+    elif run.curves is not None:
         pictures += [
             picture for what in _measured(run.curves) if (picture := _curve(run.curves, what)) is not None
         ]
@@ -51,9 +55,36 @@ def _curve(table: pd.DataFrame, what: str) -> Picture | None:
     top = float(found[columns].max().max())
     limits = ((float(steps.min()), float(steps.max())), (0.0, 1.0 if what in _SHARE else top * 1.05 or 1.0))
     name = _WORDS.get(what, what)
-    said = f"{name} from {mean[0]:.3f} to {mean[-1]:.3f} over {len(steps)} epochs, {len(columns)} heads"
+    said = f"{name} from {mean[0]:.3f} to {mean[-1]:.3f} over {len(steps)} epochs, {_heads(len(columns))}"
     drawing = curves_chart(curves, limits, ("epoch", name), f"Learning curve: {name}", said)
     return Picture(f"curve_{what}", drawing, f"{said[0].upper()}{said[1:]}.")
+
+
+def _heads(count: int) -> str:
+    return "1 head" if count == 1 else f"{count} heads"
+
+
+def _path(run: RunFolder, table: pd.DataFrame) -> list[Picture]:
+    """A probe has no epochs: it is solved for every penalty, and validation chooses."""
+    what = next(one for one in _measured(table) if one + "/" != _PENALTY)
+    heads = [name.removeprefix(_PENALTY) for name in table if name.startswith(_PENALTY)]
+    found = [table[[_PENALTY + head, f"{what}/{head}"]].dropna().to_numpy(dtype=float) for head in heads]
+    paths = [path[np.argsort(path[:, 0])] for path in found if len(path) > 1 and (path[:, 0] > 0).all()]
+    if not paths:
+        return []
+    thin = [Curve("", np.log10(path[:, 0]), path[:, 1], "thin") for path in paths[:-1]]
+    last = Curve("the kept head", np.log10(paths[-1][:, 0]), paths[-1][:, 1], "a")
+    every = np.concatenate(paths)
+    top = 1.0 if what in _SHARE else float(every[:, 1].max()) * 1.05 or 1.0
+    limits = ((float(np.log10(every[:, 0].min())), float(np.log10(every[:, 0].max()))), (0.0, top))
+    name = _WORDS.get(what, what)
+    said = f"{name} for {len(paths[-1])} penalties, {_heads(len(paths))}"
+    chosen = run.result["head"].get("penalty")
+    if chosen is not None:
+        said += f"; chosen for the kept head: {chosen:.3g}"
+    names = ("log10 of the L2 penalty", name)
+    drawing = curves_chart([*thin, last], limits, names, f"Path of penalties: {name}", said)
+    return [Picture(f"path_{what}", drawing, f"{said[0].upper()}{said[1:]}.")]
 
 
 def _layers(run: RunFolder) -> list[Block]:

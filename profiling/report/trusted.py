@@ -72,7 +72,7 @@ def _temperatures(turns: Sequence[float]) -> str:
 def _whose(study: Mapping[str, Any]) -> list[Block]:
     """Whose calibration this part is judged by: the first question of whoever doubts it."""
     by = study.get("calibrated_by")
-    return [Text(f"Calibrated by {by}.", "note")] if by else []
+    return [Text(f"Judged by {by}.", "note")] if by else []
 
 
 def _part(study: dict[str, Any], part: Part) -> list[Block]:

@@ -40,10 +40,15 @@ def worst(run: RunFolder, *, audio: bool) -> Section | None:
             blocks += [found] if found else []
     if not blocks:
         return None
+    probabilities = (
+        "Probabilities are as the head gave them, before a temperature. "
+        if run.result["task"]["labels"]
+        else ""
+    )
     note = "Listening needs the recordings at the place where they were." if audio else (
         "To listen: profiling report RUN --audio, on the machine that has the recordings."
     )  # fmt: skip
-    return Section("worst", "The worst errors", [*blocks, Text(note, "note")])
+    return Section("worst", "The worst errors", [*blocks, Text(probabilities + note, "note")])
 
 
 def _labels(run: RunFolder, part: Part, rows: pd.DataFrame, files: Mapping[str, Path]) -> Table | None:

@@ -15,6 +15,7 @@ from profiling.config import RunConfig
 from profiling.errors import ConfigError
 from profiling.evaluation.answers import score_corpus
 from profiling.evaluation.result import Scores
+from profiling.evaluation.summary import NAMES, number_text
 from profiling.features.prepare import Say, prepare_features, utterances_of
 from profiling.perturbations import parse_perturbations
 from profiling.provenance import atomic_write, write_json
@@ -82,16 +83,31 @@ def write_robustness(folder: Path, scorer: Scorer, rows: RunRows, clean: Scores)
     """
     asked = chains(scorer.config.heldout.robustness)
     table = _rows([], clean["heldout"], {})
-    for steps in asked:
-        scorer.say(f"robustness: {', '.join(steps)}")
+    for number, steps in enumerate(asked, 1):
+        scorer.say(f"robustness {number} of {len(asked)}: {', '.join(steps)}")
         heldout, lost = _perturbed(scorer, rows, steps)
         predictions = heldout_predictions(scorer.bundle, heldout)
         labels, unit = list(scorer.bundle.spec.head.labels), str(scorer.bundle.spec.task["unit"])
         scores = {name: score_corpus(one, labels, scorer.answers, unit) for name, one in predictions.items()}
         table += _rows(steps, scores, lost)
+    for line in _said(table, str(scorer.config.heldout.decision)):
+        scorer.say(line)
     write_json(folder / ROBUSTNESS, {"chains": asked, "rows": table})
     atomic_write(folder / ROBUSTNESS_CSV, pd.DataFrame(table).to_csv(index=False))
     return table
+
+
+def _said(table: list[dict[str, Any]], decision: str) -> list[str]:
+    """A line for each corpus: every copy by the first metric."""
+    metric = table[0]["metric"]
+    shown = [row for row in table if (row["metric"], row["decision"]) == (metric, decision)]
+    return [
+        f"{corpus}, {NAMES[metric]} of perturbed copies: "
+        + ", ".join(
+            f"{row['steps']} {number_text(metric, row['value'])}" for row in shown if row["corpus"] == corpus
+        )
+        for corpus in dict.fromkeys(row["corpus"] for row in shown)
+    ]
 
 
 def _perturbed(
