@@ -11,6 +11,7 @@ import pytest
 
 from profiling.errors import SplitError
 from profiling.evaluation.dimensions import dimensional_ccc
+from tests.test_intervals import freedom
 from tests.trained import call
 
 NAMES = ("arousal", "valence", "dominance")
@@ -63,7 +64,9 @@ def test_the_mean_is_that_of_lins_coefficients_and_its_interval_over_speakers() 
     ]
     from scipy import stats
 
-    half = stats.t.ppf(0.975, 6) * np.sqrt(8 / 9 * ((without - np.mean(without)) ** 2).sum())
+    half = (
+        stats.t.ppf(0.975, freedom(np.array(without))) * np.sqrt(8 / 9 * np.var(without) * 9) * (1 + 0.5 / 9)
+    )
     ends = np.tanh([np.arctanh(mean) - half, np.arctanh(mean) + half])
     assert (found["mean"]["low"], found["mean"]["high"]) == pytest.approx(tuple(ends), rel=1e-6)
 

@@ -13,14 +13,24 @@ from profiling.evaluation.intervals import (
     Estimand,
     Interval,
     class_strata,
+    excess_kurtosis,
     speaker_groups,
     speaker_interval,
     speaker_intervals,
 )
 from profiling.evaluation.metrics import ccc, confusion_matrix, mae, recalls, regression_sums, uar, wa
+from profiling.evaluation.scales import ARCSINE, FISHER, INVERSE_ROOT, LOGIT, RATIO_ROOT, TANGENT
 from profiling.evaluation.scoring import score_classification, score_regression
 
 MAE = {"mae": Estimand(mae)}
+
+
+def freedom(moved: np.ndarray, rows: np.ndarray | None = None) -> float:
+    """Satterthwaite's, from Kish's number and the excess kurtosis of the influence per utterance, by SciPy."""
+    weights = np.ones(len(moved)) if rows is None else rows
+    kish = weights.sum() ** 2 / (weights**2).sum()
+    excess = stats.kurtosis((moved - moved.mean()) / weights, bias=False) if len(moved) > 3 else 0.0
+    return max(2.0, 2 / (2 / (kish - 1) + max(0.0, excess) / kish))
 
 
 def ages(speakers: int, each: int, seed: int, between: float = 6.0) -> tuple[np.ndarray, ...]:
@@ -47,7 +57,7 @@ def test_on_its_own_scale_the_jackknife_is_the_t_interval_on_speaker_means(speak
     y, p, who = ages(speakers, 12, seed=speakers)
     interval = speaker_interval(regression_sums(y, p, who), Estimand(mae))
     means = abs(y - p).reshape(speakers, 12).mean(1)
-    low, high = stats.t.interval(0.95, speakers - 1, means.mean(), stats.sem(means))
+    low, high = stats.t.interval(0.95, freedom(means), means.mean(), stats.sem(means))
     assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-6)
     assert interval.method == "speaker jackknife t"
     assert interval.speakers == speakers
@@ -61,31 +71,57 @@ def test_mae_is_taken_on_the_inverse_root_and_widened(speakers: int) -> None:
     errors = abs(y - p).reshape(speakers, 12)
     left_out = np.array([-(np.delete(errors, i, 0).mean() ** -0.5) for i in range(speakers)])
     error = np.sqrt((speakers - 1) / speakers * ((left_out - left_out.mean()) ** 2).sum())
-    half = stats.t.ppf(0.975, speakers - 2) * error * (1 + 1 / speakers)
+    half = stats.t.ppf(0.975, freedom(left_out)) * error * (1 + 1 / speakers)
     ends = -(errors.mean() ** -0.5) + np.array([-half, half])
     assert (interval.low, interval.high) == pytest.approx(tuple(1 / ends**2), rel=1e-6)
 
 
 def test_unequal_speakers_count_as_fewer() -> None:
-    """Kish: (sum n)^2 / sum n^2 speakers, here 2.9 of 6, so that t has 1.9 degrees of freedom instead of 5."""
-    each = np.array([50, 30, 5, 5, 5, 5])
+    """Kish: (sum n)^2 / sum n^2 speakers, here 3.6 of 6, so that t has at most 2.6 degrees of freedom instead of 5."""
+    each = np.array([50, 30, 20, 10, 5, 5])
     who = np.repeat(np.arange(6), each)
     random = np.random.default_rng(0)
     truth = random.choice(["a", "b"], len(who))
     predicted = np.where(random.random(len(who)) < 0.3 + 0.08 * who, truth, "a")
     confusion = confusion_matrix(truth, predicted, ["a", "b"], who)
     rows = each.astype(float)
-    both = [speaker_interval(confusion, Estimand(wa, rows=weight)) for weight in (None, rows)]
-    widths = [(one.high or 0) - (one.low or 0) for one in both]
-    freedom = 100**2 / (2500 + 900 + 100) - 1
-    assert widths[1] / widths[0] == pytest.approx(
-        stats.t.ppf(0.975, freedom) / stats.t.ppf(0.975, 5), rel=1e-6
-    )
+    found = speaker_interval(confusion, Estimand(wa, rows=rows))
+    right = truth == predicted
+    moved = np.array([right[who != i].mean() for i in range(6)])
+    free = freedom(moved, rows)
+    assert 2 < free <= 120**2 / 3950 - 1
+    half = stats.t.ppf(0.975, free) * np.sqrt(5 / 6 * ((moved - moved.mean()) ** 2).sum())
+    assert (found.low, found.high) == pytest.approx((right.mean() - half, right.mean() + half), rel=1e-6)
+
+
+def test_a_speaker_who_makes_most_of_the_spread_leaves_it_unsure() -> None:
+    y, p, who = ages(12, 10, seed=3, between=1.0)
+    p = np.where(who == 4, p + 30, p)
+    sums = regression_sums(y, p, who)
+    found = speaker_interval(sums, Estimand(mae))
+    means = abs(y - p).reshape(12, 10).mean(1)
+    free = freedom(means)
+    assert 2 <= free < 4  # of 11: twelve equal speakers, but the spread is known from one
+    half = stats.t.ppf(0.975, free) * stats.sem(means)
+    assert (found.low, found.high) == pytest.approx((means.mean() - half, means.mean() + half), rel=1e-6)
+
+
+def test_the_excess_kurtosis_is_scipys() -> None:
+    for n in (4, 7, 60):
+        values = np.random.default_rng(n).standard_t(4, n)
+        assert excess_kurtosis(values) == pytest.approx(stats.kurtosis(values, bias=False), rel=1e-9)
+    assert excess_kurtosis(np.array([1.0, 1.0, 9.0])) == excess_kurtosis(np.ones(8)) == 0.0
 
 
 def test_one_class_a_speaker_is_welchs_interval() -> None:
-    """Speakers of two classes are strata: the error and freedom of Welch's test, for the mean of two recalls."""
-    confusion = genders(4, 9, 20, np.random.default_rng(3))
+    """Speakers of two classes are strata: the error and freedom of Welch's test, for the mean of two recalls.
+
+    Recalls are even, so that nobody stands out and the kurtosis costs nothing.
+    """
+    hits = np.array([11, 13, 15, 17, 10, 11, 12, 13, 14, 15, 16, 17, 18])
+    confusion = np.zeros((13, 2, 2))
+    for i, (k, hit) in enumerate(zip([0] * 4 + [1] * 9, hits, strict=True)):
+        confusion[i, k] = [20 - hit, hit] if k else [hit, 20 - hit]
     recall = recalls(confusion)
     f, m = recall[:4, 0], recall[4:, 1]
     interval = speaker_interval(confusion, Estimand(uar, strata=class_strata(confusion)))
@@ -104,8 +140,8 @@ def test_uar_is_taken_on_the_logit() -> None:
     moved = np.array([logit(np.delete(confusion, i, 0).sum(0)) for i in range(13)])
     parts = [moved[:6], moved[6:]]
     variances = [(len(v) - 1) / len(v) * ((v - v.mean()) ** 2).sum() for v in parts]
-    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 5 + variances[1] ** 2 / 6)
-    half = stats.t.ppf(0.975, freedom) * np.sqrt(sum(variances))
+    free = sum(variances) ** 2 / sum(v**2 / freedom(part) for v, part in zip(variances, parts, strict=True))
+    half = stats.t.ppf(0.975, free) * np.sqrt(sum(variances))
     ends = logit(confusion.sum(0)) + np.array([-half, half])
     assert (found.low, found.high) == pytest.approx(tuple(1 / (1 + np.exp(-ends))), rel=1e-6)
 
@@ -243,11 +279,32 @@ def test_coverage_is_near_nominal(speakers: int) -> None:
     assert 0.925 <= mean_error <= 0.975
 
 
+def test_scales_lead_back() -> None:
+    shares, numbers = np.array([0.02, 0.5, 0.97]), np.array([-0.9, -0.1, 0.0, 0.6, 0.95])
+    for scale, values in (
+        (LOGIT, shares), (ARCSINE, shares), (FISHER, numbers), (TANGENT, numbers), (INVERSE_ROOT, shares * 20),
+        (RATIO_ROOT, np.array([-3.0, 0.0, 0.4, 0.9])),
+    ):  # fmt: skip
+        moved = scale.forward(values)
+        assert (np.diff(moved) > 0).all()
+        np.testing.assert_allclose(scale.backward(moved), values, atol=1e-12)
+    assert RATIO_ROOT.backward(np.array([-0.5, 0.0])).tolist() == [-np.inf, -np.inf]  # below everything
+
+
+def test_an_end_beyond_the_scale_is_a_reason() -> None:
+    """Skill of five speakers so different that no least skill can be said."""
+    y = np.repeat([20.0, 30, 40, 50, 60], 4)
+    p = y + np.repeat([0.1, 0.1, 60, 0.1, 0.1], 4)
+    score = score_regression(y, p, list(map(str, y)), y)["metrics"]["skill"]
+    assert score["value"] is not None and score["low"] is None
+    assert "bound it from" in score["reason"]
+
+
 def test_ccc_of_few_speakers_is_taken_on_fishers_scale() -> None:
     y, p, who = ages(9, 10, seed=8)
     score = score_regression(y, p, list(map(str, who)), y)["metrics"]["ccc"]
     z = np.array([np.arctanh(float(ccc(regression_sums(y[who != i], p[who != i])))) for i in range(9)])
-    half = stats.t.ppf(0.975, 6) * np.sqrt(8 / 9 * ((z - z.mean()) ** 2).sum())
+    half = stats.t.ppf(0.975, freedom(z)) * np.sqrt(8 / 9 * ((z - z.mean()) ** 2).sum()) * (1 + 0.5 / 9)
     centre = np.arctanh(score["value"])
     expected = np.tanh([centre - half, centre + half])
     assert (score["low"], score["high"]) == pytest.approx(tuple(expected), rel=1e-6)
@@ -269,5 +326,5 @@ def test_wa_of_equal_speakers_is_their_mean() -> None:
     parts = confusion_matrix(truth, predicted, ["a", "b"], who)
     right = np.array([t == p for t, p in zip(truth, predicted, strict=True)]).reshape(8, 5).mean(1)
     interval = speaker_intervals(parts, {"wa": Estimand(wa)})["wa"]
-    low, high = stats.t.interval(0.95, 7, right.mean(), stats.sem(right))
+    low, high = stats.t.interval(0.95, freedom(right), right.mean(), stats.sem(right))
     assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-9)

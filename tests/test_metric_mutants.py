@@ -164,6 +164,14 @@ MUTANTS: list[tuple[str, str, str, str, str, Callable[[], None]]] = [
         test_intervals.test_unequal_speakers_count_as_fewer,
     ),
     (
+        "a spread known from one speaker counts as sure",
+        INTERVALS,
+        "freedom_of",
+        "+ excess / effective",
+        "",
+        test_intervals.test_a_speaker_who_makes_most_of_the_spread_leaves_it_unsure,
+    ),
+    (
         "bootstrap draws systems apart",
         PAIRED,
         "paired_bootstrap",

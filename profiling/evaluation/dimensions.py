@@ -44,7 +44,7 @@ def dimensional_ccc(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     single = number_estimands(sums[:, 0])["ccc"]
     for position, name in enumerate(tables):
         found[name] = _entry(sums[:, position], single, known=numbered is not None)
-    mean = Estimand(lambda s: ccc(s).mean(-1), (FISHER,), rows=single.rows, spent=single.spent)
+    mean = Estimand(lambda s: ccc(s).mean(-1), (FISHER,), rows=single.rows, widen=single.widen)
     return found | {"mean": _entry(sums, mean, known=numbered is not None)}
 
 

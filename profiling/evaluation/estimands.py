@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from profiling.evaluation.intervals import MIN_OF_A_CLASS, Estimand, Metric, class_strata
 from profiling.evaluation.metrics import Array, ccc, macro_f1, mae, pearson, recalls, rmse, skill, uar, wa
-from profiling.evaluation.scales import ARCSINE, FISHER, INVERSE_ROOT, LOG_RATIO, LOGIT
+from profiling.evaluation.scales import ARCSINE, FISHER, INVERSE_ROOT, LOGIT, RATIO_ROOT, TANGENT
 
 #: Metric -> whether more of it is better.
 LARGER_IS_BETTER = {
@@ -66,11 +66,11 @@ def number_estimands(by_speaker: Array | None) -> dict[str, Estimand]:
     rows = None if by_speaker is None else by_speaker[:, 0]
     error = (INVERSE_ROOT,)
     return {
-        "mae": Estimand(mae, error, rows=rows, spent=2, widen=1.0),
-        "rmse": Estimand(rmse, error, rows=rows, spent=2, widen=2.0, min_speakers=RMSE_MIN_SPEAKERS),
-        "ccc": Estimand(ccc, (FISHER,), rows=rows, spent=3),  # n - 3, as Fisher's variance of z
-        "pearson": Estimand(pearson, (FISHER,), rows=rows),
-        "skill": Estimand(skill, (LOG_RATIO,), rows=rows),
+        "mae": Estimand(mae, error, rows=rows, widen=1.0),
+        "rmse": Estimand(rmse, error, rows=rows, widen=2.0, min_speakers=RMSE_MIN_SPEAKERS),
+        "ccc": Estimand(ccc, (FISHER,), rows=rows, widen=0.5),
+        "pearson": Estimand(pearson, (TANGENT,), rows=rows),
+        "skill": Estimand(skill, (RATIO_ROOT,), rows=rows),
     }
 
 

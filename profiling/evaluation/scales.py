@@ -50,7 +50,15 @@ ARCSINE = Scale(
 FISHER = Scale("Fisher's z", np.arctanh, np.tanh)
 #: Errors in (0, inf): stronger than the logarithm, as the errors' mean and spread grow together.
 INVERSE_ROOT = Scale("-1 / square root", lambda e: -1 / np.sqrt(e), _inverse_square_root)
-#: Skill in (-inf, 1): the logarithm of a ratio of errors.
-LOG_RATIO = Scale(
-    "log(1 - skill)", lambda s: -np.log(1 - np.asarray(s)), lambda z: 1 - np.exp(-np.asarray(z))
+#: Correlations in (-1, 1), stronger than Fisher's: r / sqrt(1 - r^2), the explained over the unexplained spread.
+TANGENT = Scale(
+    "r / sqrt(1 - r^2)",
+    lambda r: np.asarray(r) / np.sqrt(1 - np.square(r)),
+    lambda t: np.asarray(t) / np.sqrt(1 + np.square(t)),
+)
+#: Skill in (-inf, 1): the inverse root of a ratio of errors, as ``INVERSE_ROOT`` is of an error.
+RATIO_ROOT = Scale(
+    "1 / sqrt(1 - skill)",
+    lambda s: 1 / np.sqrt(1 - np.asarray(s)),
+    lambda z: 1 - _inverse_square_root(-np.asarray(z)),
 )
