@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from profiling.evaluation.result import Result
-from profiling.provenance import write_json
+from profiling.provenance import read_json, write_json
 from profiling.report.pages import write_report
 from tests.test_report import LABELS, classified, result
 from tests.test_report_html import Read
@@ -157,6 +157,44 @@ def test_a_sweep_shows_winners_and_the_best_at_every_value(tmp_path: Path) -> No
     assert "mlp: 0.700; linear: 0.600." in page.text
     assert "diverged" in page.text
     assert "Untrained backbone" in page.text
+
+
+def test_a_sweep_over_layers_and_corpora_is_a_table_in_colour(tmp_path: Path) -> None:
+    """What validation prefers is framed, corpora go by their names, layers in the order they were asked for."""
+    winners, rows = [], []
+    for number, (layer, corpus, score) in enumerate(
+        [("gfe_1", "x", 0.5), ("gfe_1|pool", "x", 0.7), ("pool", "x", 0.6), ("gfe_1", "y", 0.4)]
+    ):
+        run_at(tmp_path / str(number))
+        found = read_json(tmp_path / str(number) / "metrics.json")
+        for used in found["data"]:
+            used["corpus"] = corpus if used["role"] == "train" else used["corpus"]
+        write_json(tmp_path / str(number) / "metrics.json", found)
+        cell = {"task": "emotion", "corpus.train": f"[csv:/far/{corpus}.csv]", "features.layers": layer}
+        winners.append(
+            {
+                "candidates": 1,
+                "cell": cell,
+                "runs": [f"/old/{number}"],
+                "score_name": "uar",
+                "validation_score": score,
+            }
+        )
+        facts = {"score_name": "uar", "score": score, "jobs": 1, "status": "finished", "runs": number}
+        rows.append({**cell, "experiment": "layer_study", **facts})
+    pd.DataFrame(rows).to_csv(tmp_path / "leaderboard.csv", index=False)
+    by = ["task", "corpus.train", "features.layers"]
+    chosen = {"by": by, "candidates": 4, "winners": winners, "without_winner": []}
+    write_json(tmp_path / "selection.json", chosen)
+    page = Read(write_report([tmp_path], None))
+    assert "Sweep: layer_study" in page.text and "nothing was chosen between them" in page.text
+    table = list(csv.reader((tmp_path / "report_files" / "cross_emotion.csv").open(encoding="utf-8")))
+    assert table[0] == ["features.layers", "x", "y"]
+    assert [row[0] for row in table[1:]] == ["gfe_1", "pool", "gfe_1|pool"]
+    assert table[2][2] == "none"
+    svg = (tmp_path / "report_files" / "cross_emotion_picture.svg").read_text(encoding="utf-8")
+    assert svg.count('class="self"') == 2  # one for each column
+    assert "How to get this again" in page.text and "/far/" not in page.text.split("What was tried")[0]
 
 
 def test_a_matrix_is_a_heat_map_with_its_diagonal_framed(tmp_path: Path) -> None:

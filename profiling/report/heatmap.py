@@ -43,9 +43,11 @@ def heatmap(
     wide = max(_CELL_PX, *(text_width(cell.below) * 0.85 + 10 for row in cells for cell in row))
     straight = all(text_width(name) < wide - 4 for name in columns)
     below = 0.0 if straight else 0.6 * max(text_width(shortened(name, 20)) for name in columns)
-    size = (left + wide * len(columns) + _MARGIN_PX + 20, _TOP_PX + _CELL_HEIGHT_PX * len(rows) + below + 28)
+    said = f"rows: {axes[0]}, columns: {axes[1]}"
+    across = max(wide * len(columns), text_width(said)) + _MARGIN_PX + 20
+    size = (left + across, _TOP_PX + _CELL_HEIGHT_PX * len(rows) + below + 28)
     drawing = Drawing(*size, title, description)
-    drawing.text((left, _TOP_PX - 12), f"rows: {axes[0]}, columns: {axes[1]}", "mute")
+    drawing.text((left, _TOP_PX - 12), said, "mute")
     for i, row in enumerate(cells):
         y = _TOP_PX + _CELL_HEIGHT_PX * i
         drawing.text((left - 8, y + _CELL_HEIGHT_PX / 2 + 4), shortened(rows[i], 20), "ink", "end")

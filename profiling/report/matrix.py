@@ -11,6 +11,7 @@ from profiling.provenance import read_json
 from profiling.report.answer import warnings
 from profiling.report.folder import METRICS, RunFolder, read_folder
 from profiling.report.heatmap import HeatCell, heatmap
+from profiling.report.origin import together
 from profiling.report.several import comparison_table, linked
 
 MATRIX = "matrix.json"
@@ -42,6 +43,7 @@ def matrix_page(folder: Path, beside: Path) -> Page:
         said = "Pairs of training corpora on the same utterances; p Holm is corrected for everything in this table."
         table = comparison_table("Which training corpus is better", found["comparisons"], "comparisons")
         sections.append(Section("compared", "Which training corpus is better", [Text(said), table]))
+    sections += together(list(runs.values())) if runs else []
     overlooked = list(dict.fromkeys(text for run in runs.values() for text in warnings(run)))
     task = next(iter(runs.values())).result["task"]["name"] if runs else str(found.get("task", "a task"))
     lead = (

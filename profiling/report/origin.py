@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from profiling.evaluation import sections as written
@@ -16,6 +17,17 @@ def origin(run: RunFolder) -> list[Section]:
     """Data, backbone and provenance, as ``report.md`` says them."""
     found = [_section(section) for section in written.sections(run.result, {})[-_LAST:]]
     return [*found[:-1], Section(found[-1].key, found[-1].title, [*found[-1].blocks, *_provenance(run)])]
+
+
+def together(runs: Sequence[RunFolder]) -> list[Section]:
+    """Data and commands of several runs, each once."""
+    every = [section for run in runs for section in written.sections(run.result, {})[-_LAST:]]
+    tables = [block for section in every for block in section.blocks if isinstance(block, written.Table)]
+    data = [table for table in tables if table.head[0] == "corpus"]
+    rows = list(dict.fromkeys(row for table in data for row in table.rows))
+    commands = list(dict.fromkeys(run.result["command"] for run in runs))
+    found = [Section("data", "Data", [Table("Data", data[0].head, rows, "data")])] if data else []
+    return [*found, Section("again", "How to get this again", [Code(text) for text in commands])]
 
 
 def _section(section: written.Section) -> Section:

@@ -18,6 +18,7 @@ from profiling.page.blocks import Block, Cell, Fold, Link, Page, Picture, Sectio
 from profiling.report.answer import axis_name, limits_of, part_row, tile, warnings
 from profiling.report.folder import RunFolder, anchor
 from profiling.report.forest import forest
+from profiling.report.origin import together
 
 _REPORT = "report.html"
 
@@ -35,6 +36,7 @@ def several_page(runs: Sequence[RunFolder], beside: Path) -> Page:
     for task in tasks:
         own = {names[i]: run for i, run in enumerate(runs) if run.result["task"]["name"] == task}
         sections += [side_by_side(own, task, beside), *_tests(own, task)]
+    sections += together(runs)
     said = list(dict.fromkeys(text for run in runs for text in warnings(run)))
     lead = f"{len(runs)} runs for {', '.join(tasks)}. What each was trained on is in its own report."
     return Page(f"{len(runs)} runs beside each other", lead, sections, said)
@@ -168,14 +170,14 @@ def comparison_table(caption: str, found: Sequence[Mapping[str, Any]], name: str
         "on",
         "first",
         "second",
+        "first is",
+        "difference",
         "metric",
         "first has",
         "second has",
-        "difference",
         "speakers",
         "p",
         "p Holm",
-        "first is",
     )
     return Table(caption, head, rows, name)
 
@@ -190,9 +192,16 @@ def _comparison_row(one: Mapping[str, Any]) -> tuple[str, ...]:
         if one["low"] is None
         else f"{number['difference']} [{number['low']}, {number['high']}]"
     )
-    p, holm = ("" if one[key] is None else f"{one[key]:.3f}" for key in ("p_value", "p_holm"))
+    p, holm = (_chance(one[key]) for key in ("p_value", "p_holm"))
     speakers = "" if one["speakers"] is None else str(one["speakers"])
     return (
-        one["where"], one["a"], one["b"], NAMES[metric], number["value_a"], number["value_b"], difference, speakers, p,
-        holm, one["verdict"],
+        one["where"], one["a"], one["b"], one["verdict"], difference, NAMES[metric], number["value_a"],
+        number["value_b"], speakers, p, holm,
     )  # fmt: skip
+
+
+def _chance(p: float | None) -> str:
+    """A p-value; none is ever 0."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from profiling.evaluation.summary import NAMES, number_text
-from profiling.page.blocks import Block, Cell, Group, Listing, Page, Picture, Row, Section, Table, Text, Tiles
+from profiling.page.blocks import (
+    Block,
+    Cell,
+    Fold,
+    Group,
+    Listing,
+    Page,
+    Picture,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tiles,
+)
 from profiling.provenance import read_json
 from profiling.report.answer import axis_name, limits_of, tile, warnings
-from profiling.report.folder import RunFolder, anchor, read_folder
+from profiling.report.cross import Opened, column_name, crossed
+from profiling.report.folder import anchor, read_folder
 from profiling.report.forest import ForestRow, forest
+from profiling.report.origin import together
 from profiling.report.several import linked
 
 SELECTION, LEADERBOARD = "selection.json", "leaderboard.csv"
 _FACTS = ("task", "score_name", "score", "jobs", "status", "runs")
+_TILED = 6  # winners that are shown one by one; more are only read in tables
 _SHOWN = 25  # candidates drawn and listed; the leaderboard has all
 
 
@@ -30,32 +47,70 @@ def sweep_page(folder: Path, beside: Path) -> Page:
     selection = read_json(folder / SELECTION)
     board = pd.read_csv(folder / LEADERBOARD, dtype={"runs": str})
     winners = [
-        (winner, read_folder(folder / Path(winner["runs"][0]).name)) for winner in selection["winners"]
+        Opened(winner, read_folder(folder / Path(winner["runs"][0]).name)) for winner in selection["winners"]
     ]
-    sections = [_answer(selection, winners, board, beside), *_boards(board), _grid(board)]
-    said = list(dict.fromkeys(text for _, run in winners for text in warnings(run)))
-    lead = (
-        f"{selection['candidates']} candidates were ranked on validation speakers alone; test and held-out data were "
-        f"opened once, for {'the winner' if len(winners) == 1 else f'each of {len(winners)} winners'}."
+    across = crossed(winners, selection["by"]) if winners else None
+    first = _answer(selection, winners, board, beside)
+    runs = [one.run for one in winners]
+    found = [
+        *([across] if across else []),
+        first,
+        *_boards(_named(board, winners), selection["by"], many=across is not None),
+        _grid(board),
+    ]
+    said = list(dict.fromkeys(text for run in runs for text in warnings(run)))
+    return Page(_title(board), _lead(selection), [*found, *together(runs)], said)
+
+
+def _title(board: pd.DataFrame) -> str:
+    """A sweep by the name of its experiment, where it has one."""
+    names = board["experiment"].dropna().unique() if "experiment" in board else []
+    return f"Sweep: {names[0]}" if len(names) == 1 else "A sweep"
+
+
+def _lead(selection: dict[str, Any]) -> str:
+    candidates, winners = selection["candidates"], len(selection["winners"])
+    if candidates == winners > 1:  # such as a layer study
+        return f"{candidates} settings, each opened once on test and held-out data: nothing was chosen between them."
+    whom = "the winner" if winners == 1 else f"each of {winners} winners"
+    return (
+        f"{candidates} candidates were ranked on validation speakers alone; test and held-out data were opened once, "
+        f"for {whom}."
     )
-    return Page("A sweep", lead, sections, said)
+
+
+def _named(board: pd.DataFrame, winners: Sequence[Opened]) -> pd.DataFrame:
+    """The leaderboard with training corpora by their names, where a winner says them."""
+    if "corpus.train" not in board:
+        return board
+    names = {
+        one.winner["cell"]["corpus.train"]: column_name(one, ["corpus.train"])
+        for one in winners
+        if "corpus.train" in one.winner["cell"]
+    }
+    return board.assign(**{"corpus.train": board["corpus.train"].map(lambda value: names.get(value, value))})
 
 
 def _answer(
     selection: dict[str, Any],
-    winners: list[tuple[dict[str, Any], RunFolder]],
+    winners: Sequence[Opened],
     board: pd.DataFrame,
     beside: Path,
 ) -> Section:
     settings = [str(c) for c in board if c not in _FACTS]
+    constant = [name for name in settings if len(board) > 1 and board[name].nunique(dropna=False) == 1]
     blocks: list[Block] = []
     rows: list[tuple[Cell, ...]] = []
     for winner, run in winners:
-        cell = ", ".join(f"{key}={value}" for key, value in winner["cell"].items())
+        cell = _cell_name(Opened(winner, run))
         name, score = winner["score_name"], winner["validation_score"]
         chosen = board[board["runs"].str.split().str[0] == run.name]
         what = {key: str(chosen.iloc[0][key]) for key in settings} if len(chosen) else {}
-        said = ", ".join(f"{key}={value}" for key, value in what.items() if key not in winner["cell"])
+        said = ", ".join(
+            f"{key}={value}"
+            for key, value in what.items()
+            if key not in winner["cell"] and key not in constant
+        )
         rows.append(
             (
                 linked(cell, run.folder, beside),
@@ -64,20 +119,46 @@ def _answer(
                 str(winner["candidates"]),
             )
         )
-        blocks.append(Group(cell, [Tiles([tile(part, run) for part in run.answers])]))
+        if len(winners) <= _TILED:
+            blocks.append(Group(cell, [Tiles([tile(part, run) for part in run.answers])]))
     table = Table("Winners", ("winner for", "is", "validation", "best of"), rows, "winners")
     lost = [
         f"No winner for {cell}: every candidate diverged." for cell in map(str, selection["without_winner"])
     ]
-    return Section("answer", "The winners", [table, *([Listing(lost)] if lost else []), *blocks])
+    shown: list[Block] = (
+        [table] if len(winners) <= _TILED else [Fold(f"All {len(winners)} as a table", [table])]
+    )
+    title = "Everything that was opened" if len(winners) > _TILED else "The winners"
+    return Section("answer", title, [*shown, *([Listing(lost)] if lost else []), *blocks])
 
 
-def _boards(board: pd.DataFrame) -> list[Section]:
-    """A leaderboard for each task, and the best candidate at every value of every setting that was varied."""
-    return [
-        Section(f"board-{anchor(str(task))}", f"Ranked on validation: {task}", _board(str(task), rows))
-        for task, rows in board.groupby("task", sort=False)
-    ]
+def _cell_name(one: Opened) -> str:
+    """What it is the winner for; training corpora by their names."""
+    named = {
+        key: column_name(one, [key]) if key == "corpus.train" else value
+        for key, value in one.winner["cell"].items()
+    }
+    return ", ".join(f"{key}={value}" for key, value in named.items())
+
+
+def _boards(board: pd.DataFrame, by: Sequence[str], *, many: bool) -> list[Section]:
+    """A leaderboard for each task, and the best candidate at every value of every setting that was varied.
+
+    Args:
+        board: of all candidates.
+        by: settings with a winner for each of their values.
+        many: whether they were crossed; then one board for each of all but the last, folded: a ranking over corpora
+            would only say which corpus is easy.
+    """
+    keys = [key for key in dict.fromkeys(["task", *by[:-1]]) if key in board] if many else ["task"]
+    boards = {", ".join(map(str, names)): rows for names, rows in board.groupby(keys, sort=False)}
+    if not many:
+        return [
+            Section(f"board-{anchor(name)}", f"Ranked on validation: {name}", _board(name, rows))
+            for name, rows in boards.items()
+        ]
+    folds: list[Block] = [Fold(name, _board(name, rows)) for name, rows in boards.items()]
+    return [Section("boards", "Ranked on validation", folds)]
 
 
 def _board(task: str, rows: pd.DataFrame) -> list[Block]:

@@ -23,7 +23,7 @@ _PENALTY = "penalty/"
 def training(run: RunFolder) -> Section | None:
     """Curves and layer weights; None where neither is there."""
     pictures: list[Block] = []
-    if run.curves is not None and any(name.startswith(_PENALTY) for name in run.curves):
+    if run.curves is not None and any(str(name).startswith(_PENALTY) for name in run.curves):
         pictures += _path(run, run.curves)
     elif run.curves is not None:
         pictures += [
@@ -67,7 +67,8 @@ def _heads(count: int) -> str:
 def _path(run: RunFolder, table: pd.DataFrame) -> list[Picture]:
     """A probe has no epochs: it is solved for every penalty, and validation chooses."""
     what = next(one for one in _measured(table) if one + "/" != _PENALTY)
-    heads = [name.removeprefix(_PENALTY) for name in table if name.startswith(_PENALTY)]
+    columns = [str(name) for name in table]
+    heads = [name.removeprefix(_PENALTY) for name in columns if name.startswith(_PENALTY)]
     found = [table[[_PENALTY + head, f"{what}/{head}"]].dropna().to_numpy(dtype=float) for head in heads]
     paths = [path[np.argsort(path[:, 0])] for path in found if len(path) > 1 and (path[:, 0] > 0).all()]
     if not paths:
