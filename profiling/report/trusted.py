@@ -17,15 +17,12 @@ _SHARES = ((0.0, 1.0), (0.0, 1.0))
 def calibration(run: RunFolder) -> Section | None:
     """Temperature, reliability before and after, intervals and label sets, in-domain and held-out."""
     found = run.calibration.get("parts", {})
-    blocks: list[Block] = []
-    seen: set[str] = set()
-    for part in run.answers:
-        study = found.get(study_key(part))
-        if study and study_key(part) not in seen:
-            seen.add(study_key(part))
-            blocks += _part(study, part)
-    if not blocks:
+    studies = [(part, found[study_key(part)]) for part in run.answers if found.get(study_key(part))]
+    if not studies:
         return None
+    blocks: list[Block] = [*_coverage(studies)]
+    for part, study in studies:
+        blocks += _part(study, part)
     return Section(
         "calibration",
         "How far its confidence can be trusted",
@@ -81,9 +78,12 @@ def _part(study: dict[str, Any], part: Part) -> list[Block]:
         pictures.append(_reliability(study, part))
     if study.get("risk_coverage", {}).get("curve"):
         pictures.append(_risk(study, part))
-    title = f"{part.title[0].upper()}{part.title[1:]}".removesuffix(", masked").removesuffix(", open")
     inside: list[Block] = [Row(pictures)] if pictures else []
-    return [Group(title, [*_whose(study), *inside, *_numbers(study, part), *_coverage(study, part)])]
+    return [Group(_name(part), [*_whose(study), *inside, *_numbers(study, part)])]
+
+
+def _name(part: Part) -> str:
+    return f"{part.title[0].upper()}{part.title[1:]}".removesuffix(", masked").removesuffix(", open")
 
 
 def _reliability(study: dict[str, Any], part: Part) -> Picture:
@@ -135,25 +135,40 @@ def _numbers(study: dict[str, Any], part: Part) -> list[Block]:
     )
 
 
-def _coverage(study: dict[str, Any], part: Part) -> list[Block]:
-    rows = [_coverage_row(entry) for entry in study.get("conformal", [])]
+def _coverage(studies: Sequence[tuple[Part, dict[str, Any]]]) -> list[Block]:
+    """What was promised, and what each part achieved, side by side."""
+    rows: list[tuple[str, ...]] = []
+    promised = [entry["level"] for entry in studies[0][1].get("conformal", [])]
+    for place, level in enumerate(promised):
+        entries = [study["conformal"][place] for _, study in studies]
+        cells = [cell for entry in entries for cell in _achieved(entry)]
+        why = dict.fromkeys(reason for entry in entries if (reason := _why(entry)))
+        rows.append((f"{level:.0%}", *cells, "; ".join(why)))
     if not rows:
         return []
-    numbers = any("mean_width" in entry for entry in study["conformal"])
+    numbers = "mean_width" in studies[0][1]["conformal"][0]
     size = "mean width" if numbers else "labels in a set"
-    table = Table(
-        f"Promised and achieved coverage, {part.title}", ("promised", "achieved", size, "speakers", "note"), rows,
-        f"coverage_{anchor(part.key)}",
-    )  # fmt: skip
+    head = [name for part, study in studies for name in (_whom(part, study), size)]
+    table = Table("Promised and achieved coverage", ("promised", *head, "note"), rows, "coverage")
     return [table]
 
 
-def _coverage_row(entry: dict[str, Any]) -> tuple[str, ...]:
+def _whom(part: Part, study: Mapping[str, Any]) -> str:
+    speakers = "speakers unknown" if study["speakers"] is None else f"{study['speakers']} speakers"
+    name = _name(part)
+    return f"achieved, {name[0].lower()}{name[1:]} ({speakers})"
+
+
+def _achieved(entry: dict[str, Any]) -> tuple[str, str]:
+    """Coverage with its interval, and how wide it is."""
     found = entry.get("coverage")
     size = entry.get("mean_width", entry.get("mean_size"))
-    achieved = "" if found is None or found["value"] is None else f"{found['value']:.2f}"
+    text = "" if found is None or found["value"] is None else f"{found['value']:.2f}"
     if found is not None and found.get("low") is not None:
-        achieved += f" [{found['low']:.2f}, {found['high']:.2f}]"
-    why = entry.get("reason") or (found or {}).get("reason") or ""
-    speakers = "" if found is None or found.get("speakers") is None else str(found["speakers"])
-    return (f"{entry['level']:.0%}", achieved, "" if size is None else f"{size:.2f}", speakers, why)
+        text += f" [{found['low']:.2f}, {found['high']:.2f}]"
+    return text, "" if size is None else f"{size:.2f}"
+
+
+def _why(entry: dict[str, Any]) -> str:
+    reason = entry.get("reason") or (entry.get("coverage") or {}).get("reason") or ""
+    return str(reason)
