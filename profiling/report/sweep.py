@@ -64,7 +64,7 @@ def sweep_page(folder: Path, beside: Path) -> Page:
 
 def _title(board: pd.DataFrame) -> str:
     """A sweep by the name of its experiment, where it has one."""
-    names = board["experiment"].dropna().unique() if "experiment" in board else []
+    names = list(board["experiment"].dropna().unique()) if "experiment" in board else []
     return f"Sweep: {names[0]}" if len(names) == 1 else "A sweep"
 
 
