@@ -135,7 +135,7 @@ def test_thirteen_close_rates_give_thirteen_results_in_as_many_banks_as_streams(
 KILLED = """
 import os, signal, sys
 from profiling.cli import main
-from profiling.training.saved import Saving
+from profiling.training.saving import Saving
 after = Saving.on_train_epoch_end
 def killed(self, trainer, module):
     after(self, trainer, module)

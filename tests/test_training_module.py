@@ -26,7 +26,7 @@ from profiling.heads.spec import HeadSpec
 from profiling.training import placement
 from profiling.training.data import BankData
 from profiling.training.fit import FitResult, fit_bank, loggers, training_device
-from profiling.training.module import head_mae, head_uar
+from profiling.training.head_scores import head_mae, head_uar
 
 ROWS, DIM = 400, 6
 STREAM = (("pool", DIM),)

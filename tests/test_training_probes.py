@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from profiling.heads.spec import HeadSpec
 from profiling.training import probes
 from profiling.training.data import BankData
 from profiling.training.fit import FitResult, fit_bank, loggers
+from tests.trained import ROOT, Lab, corpora_setting
 
 ROWS = 160
 STREAM = (("pool", 90), ("embedding", 30))
@@ -100,3 +103,22 @@ def test_rows_that_do_not_fit_into_memory_are_refused(
     monkeypatch.setattr(probes, "available_memory_bytes", lambda: 100_000)
     with pytest.raises(ConfigError, match="160 rows of 120 dims"):
         fit([EMOTION], tmp_path)
+
+
+def test_a_probe_is_trained_without_lightning(lab: Lab, tmp_path: Path) -> None:
+    corpus = corpora_setting("train", [lab.many])
+    arguments = ["train", "task=gender", "head=probe", *lab.cheap, corpus, f"hydra.run.dir={tmp_path}/run"]
+    script = (
+        "import sys; from profiling.cli import main; "
+        f"code = main({arguments!r}); "
+        "heavy = ('lightning', 'pytorch_lightning', 'lightning_fabric', 'torchmetrics', 'torchaudio', 'tensorboard', "
+        "'sklearn'); print([name for name in heavy if name in sys.modules]); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert (tmp_path / "run" / "logs" / "csv" / "metrics.csv").is_file()
+    assert not (tmp_path / "run" / "logs" / "tensorboard").exists()

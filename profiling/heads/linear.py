@@ -1,4 +1,4 @@
-"""Linear models over a whole path of penalties: L-BFGS logistic regression and ridge, exact in the shorter side.
+"""Linear models over a whole path of penalties: logistic regression and ridge, exact in the shorter side.
 
 Every objective is ``Σ weight * loss + penalty / 2 * ‖w‖²``, the intercept free: scikit-learn's
 ``LogisticRegression(C=1 / penalty)`` and ``Ridge(alpha=penalty)``. Two classes are one sigmoid, more a softmax.
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from profiling.heads.coordinates import Coordinates, Curvature
-from profiling.heads.lbfgs import minimise
+from profiling.heads.coordinates import ColumnSpace, Space
+from profiling.heads.newton import Newton, Solved
 
 #: Of the mean loss' gradient, in the Euclidean norm: stricter than scikit-learn's 1e-4 in the largest entry.
 TOLERANCE = 1e-4
-MAX_ITERATIONS = 500
+MAX_ITERATIONS = 100
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LinearPath:
         weight: (models, outputs, dim) float32.
         bias: (models, outputs) float32.
         objective: (models,) float64, as in the module's first lines.
-        iterations: (models,) of L-BFGS; 0 in closed form.
+        iterations: (models,) Newton's; 0 in closed form.
         converged: (models,) bool.
     """
 
@@ -48,7 +48,7 @@ class LinearPath:
 
 
 def logistic_path(
-    space: Coordinates,
+    space: Space,
     classes: Tensor,
     count: int,
     weights: Tensor,
@@ -57,8 +57,8 @@ def logistic_path(
 ) -> LinearPath:
     """Logistic regression for every penalty, all in one batch.
 
-    Knowing the leading curvature, the solver needs a handful of iterations from 0: starting a penalty at its
-    neighbour's solution was measured to save none, and a batch reads the design once for all of them.
+    Starting a penalty at its neighbour's solution saves nothing: from 0 every step of Newton's brings the models of
+    all penalties as far as the next one's needs. A batch reads the features once for all of them.
 
     Args:
         space: the train rows.
@@ -66,88 +66,88 @@ def logistic_path(
         count: classes, at least two.
         weights: (n,) row weights, such as inverse class frequencies.
         penalties: above 0.
-        tolerance: largest Euclidean norm of the gradient of the weighted mean loss.
+        tolerance: largest Euclidean norm of the gradient of the weighted mean loss; the objective is within 1e-4 of
+            its minimum too.
     """
-    targets = F.one_hot(classes, count).double() if count > 2 else classes.double()[:, None]
+    shares = weights.to(space.dtype)
+    targets = F.one_hot(classes, count).to(space.dtype) if count > 2 else classes.to(space.dtype)[:, None]
+    loss = _Sigmoid(targets, shares) if count == 2 else _Softmax(targets, shares)
     shifts = torch.tensor(list(penalties), dtype=torch.float64)
-    problems = _Logistic(space.design, targets, weights.double(), shifts)
-    start = torch.zeros(space.design.shape[1] + 1, len(shifts), targets.shape[1], dtype=torch.float64)
-    solved = minimise(problems, start, problems.converged(tolerance), MAX_ITERATIONS)
-    weight, bias = _as_logits(*_mapped(space, solved.unknowns))
+    newton = Newton(space, loss, shifts, targets.shape[1], float(weights.sum()), tolerance)
+    solved = newton.minimise(len(classes), MAX_ITERATIONS)
+    weight, bias = _as_logits(*_mapped(space, solved))
     return LinearPath(shifts, weight, bias, solved.value, solved.iterations, solved.converged)
 
 
-def ridge_path(space: Coordinates, targets: Tensor, penalties: Sequence[float]) -> LinearPath:
+def ridge_path(space: Space, targets: Tensor, penalties: Sequence[float]) -> LinearPath:
     """Ridge regression for every penalty, in closed form.
 
     Args:
-        space: the train rows, each column with mean 0.
+        space: the train rows in float64, each column with mean 0.
         targets: (n,) float.
         penalties: above 0.
     """
     exact = targets.double()
     mean = exact.mean()
-    moments = space.design.T @ space.design  # (r, r)
-    product = space.design.T @ (exact - mean)
+    moments = space.image(torch.eye(space.size, dtype=torch.float64))  # (n, r): Gram matrix, or the rows
+    if isinstance(space, ColumnSpace):
+        moments = space.adjoint(moments)  # (r, r)
+    product = space.adjoint((exact - mean)[:, None])[:, 0]
     solutions = [_shifted_solve(moments, product, penalty) for penalty in penalties]
-    unknowns = torch.stack(solutions, dim=1)  # (r, models)
-    residuals = (exact - mean)[:, None] - space.design @ unknowns
+    unknowns = torch.stack(solutions, dim=1)[:, :, None]  # (r, models, 1)
+    image = space.image(unknowns)
+    residuals = (exact - mean)[:, None] - image[:, :, 0]
     shifts = torch.tensor(list(penalties), dtype=torch.float64)
-    objective = (residuals.square().sum(0) + shifts * unknowns.square().sum(0)) / 2
+    norms = space.inner(unknowns, unknowns, image)
+    objective = (residuals.square().sum(0) + shifts * norms) / 2
     count = len(shifts)
-    weight = space.weights(unknowns).T[:, None].float()  # (models, 1, dim)
+    weight = space.weights(unknowns[:, :, 0]).T[:, None].float()  # (models, 1, dim)
     bias = mean.float().expand(count, 1).clone()
     none = torch.zeros(count, dtype=torch.int64)
     return LinearPath(shifts, weight, bias, objective, none, none == 0)
 
 
-class _Logistic:
-    """:class:`profiling.heads.lbfgs.Problems` of one design and several penalties."""
+class _Sigmoid:
+    """:class:`profiling.heads.newton.Loss` of two classes, one score; targets (n, 1) are 0 and 1."""
 
-    def __init__(self, design: Tensor, targets: Tensor, weights: Tensor, penalties: Tensor) -> None:
-        self.design, self.targets, self.penalties = design, targets, penalties
-        self._known = Curvature(design)
-        self.weights, self.total = weights, weights.sum()
-        # Böhning, Annals of the Institute of Statistical Mathematics 44, 1992: largest curvature of the loss
-        self._bend = (0.25 if targets.shape[1] == 1 else 0.5) * float(weights.mean())
+    def __init__(self, targets: Tensor, weights: Tensor) -> None:
+        self.targets, self.weights = targets[:, None], weights[:, None, None]
 
-    def scores(self, unknowns: Tensor) -> Tensor:
-        flat = torch.addmm(unknowns[-1].flatten(), self.design, unknowns[:-1].flatten(1))
-        return flat.view(len(self.design), *unknowns.shape[1:])
+    def value(self, scores: Tensor) -> Tensor:
+        losses = (F.softplus(scores) - self.targets * scores) * self.weights
+        return losses.double().sum((0, 2))
 
-    def value(self, scores: Tensor, unknowns: Tensor, which: Tensor) -> Tensor:
-        targets = self.targets[:, None]  # (rows, 1, outputs)
-        if targets.shape[2] == 1:
-            losses = F.softplus(scores) - targets * scores
-        else:
-            losses = torch.logsumexp(scores, 2, keepdim=True) - (targets * scores).sum(2, keepdim=True)
-        norms = unknowns[:-1].square().sum((0, 2))
-        return self.weights @ losses[:, :, 0] + self.penalties[which] / 2 * norms
-
-    def gradient(self, scores: Tensor, unknowns: Tensor, which: Tensor) -> Tensor:
-        share = torch.sigmoid(scores) if scores.shape[2] == 1 else torch.softmax(scores, 2)
-        residuals = (share - self.targets[:, None]) * self.weights[:, None, None]
-        gradient = torch.empty_like(unknowns)
-        gradient[:-1] = (self.design.T @ residuals.flatten(1)).view_as(unknowns[:-1])
-        gradient[:-1] += self.penalties[which][:, None] * unknowns[:-1]
-        gradient[-1] = residuals.sum(0)
-        return gradient
-
-    def precondition(self, gradient: Tensor, which: Tensor) -> Tensor:
-        inside = self._known.divided(gradient[:-1], self.penalties[which], self._bend)
-        return torch.cat([inside, gradient[-1:] / (self._bend * len(self.design))])
-
-    def converged(self, tolerance: float) -> Callable[[Tensor], Tensor]:
-        """Gradient (r, problems, outputs) -> (problems,) bool."""
-        largest = tolerance * float(self.total)
-        return lambda gradient: gradient.square().sum((0, 2)).sqrt() <= largest
+    def slope(self, scores: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor]:
+        share = torch.sigmoid(scores)
+        curved = self.weights * share * (1 - share)
+        return (share - self.targets) * self.weights, lambda along: curved * along, curved.mean(0)
 
 
-def _mapped(space: Coordinates, unknowns: Tensor) -> tuple[Tensor, Tensor]:
-    """(r + 1, models, outputs) -> weight (models, outputs, dim), bias (models, outputs)."""
-    flat = space.weights(unknowns[:-1].flatten(1))  # (dim, models * outputs)
-    models, outputs = unknowns.shape[1:]
-    return flat.T.reshape(models, outputs, -1).float(), unknowns[-1].float()
+class _Softmax:
+    """:class:`profiling.heads.newton.Loss` of several classes; targets (n, classes) are one-hot."""
+
+    def __init__(self, targets: Tensor, weights: Tensor) -> None:
+        self.targets, self.weights = targets[:, None], weights[:, None, None]
+
+    def value(self, scores: Tensor) -> Tensor:
+        spread = torch.logsumexp(scores, 2) - (self.targets * scores).sum(2)
+        return (spread * self.weights[:, :, 0]).double().sum(0)
+
+    def slope(self, scores: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor]:
+        share = torch.softmax(scores, 2)
+        weighted = share * self.weights
+
+        def bend(along: Tensor) -> Tensor:
+            return weighted * (along - (share * along).sum(2, keepdim=True))
+
+        return weighted - self.targets * self.weights, bend, (weighted * (1 - share)).mean(0)
+
+
+def _mapped(space: Space, solved: Solved) -> tuple[Tensor, Tensor]:
+    """Weight (models, outputs, dim), bias (models, outputs)."""
+    models, outputs = solved.unknowns.shape[1:]
+    flat = space.weights(solved.unknowns.flatten(1))  # (dim, models * outputs)
+    return flat.T.reshape(models, outputs, -1).float(), solved.offsets.float()
 
 
 def _as_logits(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -63,7 +63,7 @@ class Batches:
             yield self.cut(rows[start : start + self.size])
 
 
-class BankData(pl.LightningDataModule):
+class BankData:
     """Features, targets and folds of a bank.
 
     One epoch is one permutation, by ``data.order_seed`` and the number of the epoch alone, of all rows that
@@ -92,22 +92,37 @@ class BankData(pl.LightningDataModule):
         config: DataConfig,
         groups: Mapping[str, NDArray[np.int64]] | None = None,
     ) -> None:
-        super().__init__()
         self.groups = dict(groups or {})
         self.source, self.targets, self.train, self.val, self.config = source, targets, train, val, config
         _check_folds(targets, train, val)
         self.train_rows, self.val_rows = (np.flatnonzero(mask.any(0)) for mask in (train, val))
-        self.device = torch.device("cpu")  # set by ``fit_bank`` before ``setup``
+        self.device = torch.device("cpu")  # of the placed features
+        self._epoch: Callable[[], int] = lambda: 0
 
-    def setup(self, stage: str) -> None:
-        """Places the features; called by the trainer."""
+    @contextmanager
+    def placed(self, device: torch.device, epoch: Callable[[], int]) -> Iterator[None]:
+        """Features on a device, or near it, for as long as a training lasts.
+
+        Args:
+            device: where batches are wanted.
+            epoch: number of the epoch that is trained; every one has an order of its own.
+        """
+        self.device, self._epoch = device, epoch
+        self.setup()
+        try:
+            yield
+        finally:
+            self.teardown()
+
+    def setup(self, stage: str = "fit") -> None:
+        """Places the features."""
         used = np.union1d(self.train_rows, self.val_rows)
         self._placed = Placed(self.source, used, self.device)
         kind = torch.int64 if np.issubdtype(self.targets.dtype, np.integer) else torch.float32
         self._targets = torch.as_tensor(self.targets).to(self.device, kind)
         self._train, self._val = (torch.from_numpy(mask).to(self.device) for mask in (self.train, self.val))
 
-    def teardown(self, stage: str) -> None:
+    def teardown(self, stage: str = "fit") -> None:
         """Lets go of the placed features."""
         del self._placed, self._targets, self._train, self._val
 
@@ -120,8 +135,7 @@ class BankData(pl.LightningDataModule):
         return Batches(_VAL_ROWS, len(self.val_rows), lambda: self.val_rows, self._val_batch)
 
     def _shuffled(self) -> NDArray[np.int64]:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        generator = np.random.default_rng([self.config.order_seed, epoch])
+        generator = np.random.default_rng([self.config.order_seed, self._epoch()])
         return generator.permutation(self.train_rows)
 
     def _train_batch(self, rows: NDArray[np.int64]) -> Batch:

@@ -1,29 +1,26 @@
-"""Trains a bank with a quiet Lightning trainer and says how each head ended."""
+"""Solves or trains the heads of a bank and says how each one ended; Lightning is imported where heads are trained."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from profiling.config import TrainerConfig
 from profiling.errors import ConfigError
 from profiling.heads.bank import Bank
 from profiling.training.best import SCORES, Best
+from profiling.training.curves import CurvesFile, Log, TensorBoardCurves, close
 from profiling.training.data import BankData
-from profiling.training.interruption import Interruption
-from profiling.training.module import BankModule
 from profiling.training.probes import Probe, fit_probes, log_paths
-from profiling.training.progress import Progress
-from profiling.training.quiet import quiet_lightning
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,8 @@ def fit_bank(
     bank: Bank,
     data: BankData,
     config: TrainerConfig,
-    logs: Sequence[Logger],
-    callbacks: Sequence[pl.Callback] = (),
+    logs: Sequence[Log],
+    callbacks: Callable[[], Sequence[pl.Callback]] = tuple,
     *,
     force_progress: bool = False,
 ) -> FitResult:
@@ -84,7 +81,7 @@ def fit_bank(
         data: features, targets and folds.
         config: ``trainer.*``.
         logs: where the curves go, see :func:`loggers`.
-        callbacks: Lightning's, beyond our own.
+        callbacks: makes Lightning's, beyond our own; called where heads are trained by gradient steps.
         force_progress: show the bar even where stderr is no terminal.
 
     Raises:
@@ -99,11 +96,16 @@ def fit_bank(
     if probes:
         log_paths(list(probes.values()), SCORES[bank.kind][0], logs)
     if not bank.active.any():  # nothing is left for gradient steps
+        close(logs)
         return _solved(bank.eval(), probes, time.monotonic() - started)
-    module = BankModule(bank, config.patience)
+    from profiling.training.module import BankModule
+    from profiling.training.trainer import run_trainer
+
+    module = BankModule(bank, config.patience, logs)
     epochs, interrupted = run_trainer(
-        module, data, config, device, logs, callbacks, force_progress=force_progress
+        module, data, config, device, callbacks(), force_progress=force_progress
     )
+    close(logs)
     module.best.restore()
     bank.cpu().eval()
     result = fit_result(module.best, epochs, interrupted, time.monotonic() - started)
@@ -111,54 +113,17 @@ def fit_bank(
     return replace(result, heads=tuple(heads))
 
 
-def run_trainer(
-    module: BankModule,
-    data: BankData,
-    config: TrainerConfig,
-    device: torch.device,
-    logs: Sequence[Logger],
-    callbacks: Sequence[pl.Callback] = (),
-    *,
-    force_progress: bool = False,
-) -> tuple[int, bool]:
-    """Trains quietly, with a bar on a terminal; epochs that were begun, and whether Ctrl-C ended it."""
-    bar = config.progress and (force_progress or sys.stderr.isatty())
-    progress = Progress(config.max_epochs) if bar else None
-    data.device = device
-    interruption = Interruption()
-    with interruption, quiet_lightning(), deterministic(), closing(progress) if progress else nullcontext():
-        own = [interruption, *([progress] if progress else [])]
-        trainer = build_trainer(config, device, logs, [*callbacks, *own])
-        trainer.fit(module, datamodule=data)
-    return trainer.current_epoch, interruption.requested
+def loggers(config: TrainerConfig, folder: Path, *, steps: bool = True) -> list[Log]:
+    """CSV always, TensorBoard if asked; curves of an earlier fit in the same folder are replaced.
 
-
-def build_trainer(
-    config: TrainerConfig, device: torch.device, logs: Sequence[Logger], callbacks: list[pl.Callback]
-) -> pl.Trainer:
-    """A trainer that trains and validates, and nothing else."""
-    return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1 if device.index is None else [device.index],
-        max_epochs=config.max_epochs,
-        logger=list(logs),
-        callbacks=callbacks,
-        log_every_n_steps=1,
-        num_sanity_val_steps=0,
-        deterministic=True,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
-def loggers(config: TrainerConfig, folder: Path) -> list[Logger]:
-    """CSV always, TensorBoard if asked; curves of an earlier fit in the same folder are replaced."""
-    for old in (*folder.glob("csv/metrics.csv"), *folder.glob("tensorboard/events.out.tfevents.*")):
-        old.unlink()
-    logs: list[Logger] = [CSVLogger(folder, name="", version="csv", flush_logs_every_n_steps=1)]
-    if config.tensorboard:
-        logs.append(TensorBoardLogger(folder, name="", version="tensorboard"))
+    Args:
+        config: ``trainer.*``.
+        folder: gets ``csv/`` and ``tensorboard/``.
+        steps: some head makes gradient steps; the path of a probe's penalties is in the CSV alone.
+    """
+    logs: list[Log] = [CurvesFile(folder / "csv" / "metrics.csv")]
+    if config.tensorboard and steps:
+        logs.append(TensorBoardCurves(folder / "tensorboard"))
     return logs
 
 
@@ -200,16 +165,6 @@ def _solved(bank: Bank, probes: Mapping[int, Probe], seconds: float) -> FitResul
 
 def _probe_result(probe: Probe) -> HeadResult:
     return HeadResult(probe.name, "finished", probe.score, None, 0, probe.penalty)
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Takes back the process-wide switch that a deterministic trainer turns on."""
-    before = torch.are_deterministic_algorithms_enabled()
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 def _status(best: Best, index: int, interrupted: bool) -> str:

@@ -14,7 +14,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from profiling.config import DataConfig, TrainerConfig
@@ -23,9 +22,12 @@ from profiling.heads.bank import Bank
 from profiling.heads.joint import JointBank
 from profiling.heads.scaler import Mask, Source
 from profiling.training.best import SCORES
+from profiling.training.curves import Log, close
 from profiling.training.data import BankData, Batch
-from profiling.training.fit import FitResult, fit_result, run_trainer, training_device
-from profiling.training.module import BankModule, head_mae, head_uar
+from profiling.training.fit import FitResult, fit_result, training_device
+from profiling.training.head_scores import head_mae, head_uar
+from profiling.training.module import BankModule
+from profiling.training.trainer import run_trainer
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,21 @@ class JointModule(BankModule):
         patience: epochs without a better mean skill after which a head is frozen.
         answers: of all rows.
         medians: (tasks, heads) median target of each head's train rows; NaN for classes.
+        logs: where the curves go.
 
     Attributes:
         history: for each epoch (tasks, heads) validation scores.
     """
 
     def __init__(
-        self, bank: JointBank, patience: int, answers: Answers, medians: NDArray[np.float64]
+        self,
+        bank: JointBank,
+        patience: int,
+        answers: Answers,
+        medians: NDArray[np.float64],
+        logs: Sequence[Log] = (),
     ) -> None:
-        super().__init__(cast(Bank, bank), patience)  # it has what the training of a bank needs
+        super().__init__(cast(Bank, bank), patience, logs)  # it has what the training of a bank needs
         self.joint, self.answers, self.medians = bank, answers, medians
         self.history: list[NDArray[np.float64]] = []
         self._seen: list[tuple[list[Tensor], Tensor, Tensor]] = []
@@ -153,7 +161,7 @@ class JointModule(BankModule):
 
 
 def fit_joint(
-    bank: JointBank, data: BankData, answers: Answers, config: TrainerConfig, logs: Sequence[Logger]
+    bank: JointBank, data: BankData, answers: Answers, config: TrainerConfig, logs: Sequence[Log]
 ) -> dict[str, FitResult]:
     """Fits statistics on train rows, trains, and leaves every head at its best validated epoch.
 
@@ -178,8 +186,9 @@ def fit_joint(
     device = training_device(config.device)
     targets = list(answers.targets.values())
     bank.fit_statistics(data.source, targets, answers.known, data.train, data.groups)
-    module = JointModule(bank, config.patience, answers, _medians(bank, answers, data.train))
-    epochs, interrupted = run_trainer(module, data, config, device, logs)
+    module = JointModule(bank, config.patience, answers, _medians(bank, answers, data.train), logs)
+    epochs, interrupted = run_trainer(module, data, config, device)
+    close(logs)
     module.best.restore()
     bank.cpu().eval()
     together = fit_result(module.best, epochs, interrupted, time.monotonic() - started)

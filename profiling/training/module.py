@@ -6,7 +6,7 @@ their work is done per head in ``best.py`` and ``heads/optimizer.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from profiling.evaluation.metrics import uar
 from profiling.heads.bank import Bank
 from profiling.heads.optimizer import BankAdamW
-from profiling.heads.scaler import Mask
 from profiling.training.best import Best
+from profiling.training.curves import Log
 from profiling.training.data import Batch
+from profiling.training.head_scores import head_mae, head_uar
 
 
 class BankModule(pl.LightningModule):
@@ -28,6 +28,7 @@ class BankModule(pl.LightningModule):
     Args:
         bank: with its statistics fitted.
         patience: epochs without a better validation score after which a head is frozen.
+        logs: where the curves go; Lightning's own loggers would be imported by runs that train nothing with it.
 
     Attributes:
         best: each head's best epoch, from the start of the training on.
@@ -36,9 +37,9 @@ class BankModule(pl.LightningModule):
 
     best: Best
 
-    def __init__(self, bank: Bank, patience: int) -> None:
+    def __init__(self, bank: Bank, patience: int, logs: Sequence[Log] = ()) -> None:
         super().__init__()
-        self.bank, self.patience = bank, patience
+        self.bank, self.patience, self.logs = bank, patience, logs
         self.train_loss = float("nan")
         self._validated: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -97,43 +98,5 @@ class BankModule(pl.LightningModule):
         self._write(values)
 
     def _write(self, values: Mapping[str, float]) -> None:
-        for logger in self.loggers:
-            logger.log_metrics(dict(values), step=self.current_epoch + 1)
-
-
-def head_uar(
-    predicted: NDArray[np.int64], true: NDArray[np.int64], masks: Mask, classes: int
-) -> NDArray[np.float64]:
-    """UAR of each head over its own rows, in [0, 1].
-
-    Args:
-        predicted: (heads, rows) class numbers, -1 where there is none.
-        true: (rows,) class numbers.
-        masks: (heads, rows) bool.
-        classes: number of classes.
-
-    Returns:
-        (heads,); NaN for a head with a row without prediction.
-    """
-    scores = np.full(len(predicted), np.nan)
-    for head, (answers, mask) in enumerate(zip(predicted, masks, strict=True)):
-        if (answers[mask] >= 0).all():
-            cells = true[mask] * classes + answers[mask]
-            confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-            scores[head] = uar(confusion)
-    return scores
-
-
-def head_mae(predicted: NDArray[np.float32], true: NDArray[np.float32], masks: Mask) -> NDArray[np.float64]:
-    """Mean absolute error of each head over its own rows, in years.
-
-    Args:
-        predicted: (heads, rows) years, NaN where there is none.
-        true: (rows,) years.
-        masks: (heads, rows) bool.
-
-    Returns:
-        (heads,); NaN for a head with a row without prediction.
-    """
-    errors = abs(predicted.astype(np.float64) - true)
-    return np.array([row[mask].mean() for row, mask in zip(errors, masks, strict=True)])
+        for log in self.logs:
+            log.log_metrics(values, step=self.current_epoch + 1)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from profiling.config import RunConfig, parse_layers
 from profiling.errors import UnlabelledError
@@ -28,7 +28,10 @@ from profiling.training.outcome import LOGS, clear_unfinished, finished_before, 
 from profiling.training.precheck import check_settings
 from profiling.training.rows import RunRows, load_rows
 from profiling.training.run import Stream, Writing, bank_data, open_stream, specs_of
-from profiling.training.saved import SavedBank, Saving, find_bank, new_bank
+from profiling.training.saved import SavedBank, find_bank, new_bank
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback
 
 #: What stands in memory for each parameter: itself, its gradient, two moments and the best one so far.
 _COPIES = 5
@@ -185,9 +188,14 @@ def _fit(
     saved: SavedBank, part: _Shared, config: RunConfig, say: Say, sweep: Path
 ) -> tuple[Bank, FitResult, Curves]:
     bank, curves = Bank(saved.specs, part.stream.columns), Curves()
-    saving = Saving(saved, config.bank.save_every, curves, say)
+
+    def callbacks() -> list[Callback]:
+        from profiling.training.saving import Saving
+
+        return [Saving(saved, config.bank.save_every, curves, say)]
+
     started = time.monotonic()
-    fit = fit_bank(bank, bank_data(config, part.stream), config.trainer, [curves], [saving])
+    fit = fit_bank(bank, bank_data(config, part.stream), config.trainer, [curves], callbacks)
     if fit.status == "interrupted":
         raise InterruptedTrainingError(
             f"interrupted in epoch {fit.epochs}: finished jobs and saved epochs are kept; the same command with "

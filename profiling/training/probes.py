@@ -6,27 +6,28 @@ layers, and all penalties of a head share one batch of the solver.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from profiling.errors import ConfigError
 from profiling.heads.bank import Bank
-from profiling.heads.coordinates import Coordinates, gram_matrix
+from profiling.heads.coordinates import Space, gram_matrix, precision, space_of
 from profiling.heads.group import Group, column_slices
 from profiling.heads.linear import LinearPath, logistic_path, ridge_path
 from profiling.heads.spec import HeadSpec
 from profiling.training.best import SCORES
+from profiling.training.curves import Log
 from profiling.training.data import BankData
-from profiling.training.module import head_mae, head_uar
+from profiling.training.head_scores import head_mae, head_uar
 from profiling.training.placement import available_memory_bytes
 
-_COPIES = 4  # of a fold's rows, in float32, held at a time: raw, standardised, and a float64 design
+_COPIES = 4  # of a fold's rows, in float32, held at a time: raw, standardised, and one in float64
 _SHARE = 0.8  # of the available memory
 
 
@@ -83,18 +84,19 @@ class FoldRows:
         self.train, self.val = (
             torch.as_tensor(data.source.take(rows)) for rows in (self.train_rows, self.val_rows)
         )
-        self._grams: dict[str, Tensor] = {}
+        self._grams: dict[tuple[str, torch.dtype], Tensor] = {}
 
-    def gram(self, group: Group, rows: Tensor) -> Tensor | None:
+    def gram(self, group: Group, rows: Tensor, dtype: torch.dtype) -> Tensor | None:
         """Σ of the layers' Gram matrices over standardised train rows; None where columns are fewer."""
         if len(rows) >= rows.shape[1]:
             return None
         layers = group.specs[0].layers
         for layer in layers:
-            if layer[0] not in self._grams:
+            if (layer[0], dtype) not in self._grams:
                 (columns,) = column_slices(layers, (layer,))
-                self._grams[layer[0]] = gram_matrix(rows[:, columns])
-        return torch.stack([self._grams[label] for label, _ in layers]).sum(0)
+                self._grams[layer[0], dtype] = gram_matrix(rows[:, columns], dtype)
+        first, *others = (self._grams[label, dtype] for label, _ in layers)
+        return functools.reduce(Tensor.add, others, first)
 
 
 def fit_probes(bank: Bank, data: BankData) -> dict[int, Probe]:
@@ -126,20 +128,19 @@ def fit_probes(bank: Bank, data: BankData) -> dict[int, Probe]:
     return found
 
 
-def log_paths(probes: Sequence[Probe], score: str, logs: Sequence[Logger]) -> None:
+def log_paths(probes: Sequence[Probe], score: str, logs: Sequence[Log]) -> None:
     """Penalties and validation scores as curves: step k is the k-th penalty."""
     for probe in probes:
         for step, (penalty, value) in enumerate(zip(probe.penalties, probe.scores, strict=True)):
-            for logger in logs:
-                values = {f"penalty/{probe.name}": penalty, f"val_{score}/{probe.name}": value}
-                logger.log_metrics(values, step=step)
-    for logger in logs:
-        logger.save()
+            values = {f"penalty/{probe.name}": penalty, f"val_{score}/{probe.name}": value}
+            for log in logs:
+                log.log_metrics(values, step=step)
 
 
 def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iterator[Probe]:
     train, val = (group.scaler(group.own(part)) for part in (rows.train, rows.val))
-    space = Coordinates(train, rows.gram(group, train))
+    dtype = _precision(group, train)
+    space = space_of(train, dtype, rows.gram(group, train, dtype))
     for position, (index, spec) in enumerate(zip(group.members.tolist(), group.specs, strict=True)):
         path = _path(bank, index, space, rows.train_rows, data.targets[rows.train_rows])
         scores = scores_of(bank, index, path.outputs(val), data.targets[rows.val_rows])
@@ -150,8 +151,16 @@ def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iter
         yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()))
 
 
+def _precision(group: Group, train: Tensor) -> torch.dtype:
+    """Numbers are solved in closed form, which squares what rounding does."""
+    if not group.specs[0].labels:
+        return torch.float64
+    smallest = min(penalty for spec in group.specs for penalty in spec.penalties)
+    return precision(*train.shape, [smallest])
+
+
 def _path(
-    bank: Bank, index: int, space: Coordinates, rows: NDArray[np.int64], targets: NDArray[np.generic]
+    bank: Bank, index: int, space: Space, rows: NDArray[np.int64], targets: NDArray[np.generic]
 ) -> LinearPath:
     spec, objective = bank.specs[index], bank.objective
     if spec.labels:

@@ -111,7 +111,8 @@ def train_run(config: RunConfig, rows: RunRows, folder: Path, say: Say) -> dict[
     """
     stream = open_stream(config, rows, say)
     bank = Bank(specs_of(config, stream), stream.columns)
-    fit = fit_bank(bank, bank_data(config, stream), config.trainer, loggers(config.trainer, folder / LOGS))
+    logs = loggers(config.trainer, folder / LOGS, steps=any(not spec.penalties for spec in bank.specs))
+    fit = fit_bank(bank, bank_data(config, stream), config.trainer, logs)
     if fit.status == "interrupted":
         raise InterruptedTrainingError(f"interrupted in epoch {fit.epochs}: {GO_ON}")
     heads = [(bank.specs[i], head_state(bank, i)) for i in range(len(bank.specs))]

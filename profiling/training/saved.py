@@ -7,26 +7,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from profiling.features.prepare import Say
 from profiling.heads.bank import Bank
 from profiling.heads.optimizer import BankAdamW
 from profiling.heads.spec import HeadSpec
 from profiling.provenance import atomic_write, read_json, signature, write_json
-from profiling.training.curves import Curves
-from profiling.training.module import BankModule
+
+if TYPE_CHECKING:
+    from profiling.training.module import BankModule
 
 FOLDER = ".banks"
-_WHAT, _STATE, _CURVES = "bank.json", "state.safetensors", "curves.json"
+CURVES = "curves.json"
+_WHAT, _STATE = "bank.json", "state.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _BEST = ("score", "epoch", "epochs", "stale")
 _EPOCH, _GENERATOR = "trained_epochs", "generator"
@@ -82,45 +81,6 @@ def _banks(sweep: Path) -> Iterator[SavedBank]:
         yield SavedBank(file.parent, what["stream"], specs)
 
 
-class Saving(pl.Callback):
-    """Saves a bank every few epochs and at the end, and goes on from what is saved.
-
-    Args:
-        saved: where.
-        every: epochs between two saves: as many are repeated at most after a kill.
-        curves: the losses and scores that go along.
-        say: where a line about going on goes.
-
-    Attributes:
-        resumed_after: the epoch that was the last one saved; 0 for a new bank.
-    """
-
-    def __init__(self, saved: SavedBank, every: int, curves: Curves, say: Say) -> None:
-        self.saved, self.every, self.curves, self.say = saved, every, curves, say
-        self.resumed_after = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Goes on where the saved bank was; the stream of an epoch depends on its number alone."""
-        if not self.saved.begun:
-            return
-        module = cast(BankModule, pl_module)
-        epoch = restore(self.saved.folder, module, _optimizer(trainer))
-        self.curves.rows = read_json(self.saved.folder / _CURVES)
-        progress: Any = trainer.fit_loop.epoch_progress.current
-        progress.ready = progress.started = progress.processed = progress.completed = epoch
-        trainer.should_stop = not bool(module.bank.active.any())
-        self.resumed_after = epoch
-        self.say(f"a bank of {len(self.saved.specs)} heads goes on after epoch {epoch}")
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Saves; the epoch is validated already, but Lightning counts it after this."""
-        epoch, module = trainer.current_epoch + 1, cast(BankModule, pl_module)
-        last = epoch == trainer.max_epochs or not bool(module.bank.active.any())
-        if last or epoch % self.every == 0:
-            atomic_write(self.saved.folder / _CURVES, json.dumps(self.curves.rows))  # a diverged head has NaN
-            save(self.saved.folder, module, _optimizer(trainer), epoch)
-
-
 def save(folder: Path, module: BankModule, optimizer: BankAdamW, epoch: int) -> None:
     """Writes the whole state or none of it."""
     from safetensors.torch import save as as_bytes
@@ -170,7 +130,3 @@ def _drawn(bank: Bank) -> Iterator[tuple[str, Tensor]]:
 def _numbered(prefix: str, tensors: Mapping[str, Tensor]) -> list[Tensor]:
     count = sum(name.startswith(f"{prefix}.") for name in tensors)
     return [tensors[f"{prefix}.{i}"] for i in range(count)]
-
-
-def _optimizer(trainer: pl.Trainer) -> BankAdamW:
-    return cast(BankAdamW, trainer.optimizers[0])
