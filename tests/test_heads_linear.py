@@ -111,7 +111,7 @@ def test_known_curvature_divides_as_the_whole_matrix_does() -> None:
     )
     gradient = torch.randn(40, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     known = Curvature(lambda basis: design.T @ (design @ basis), 40, torch.float64)
-    divided = known.divided(gradient, shift, bend)
+    divided = known.inverse(shift, bend)(gradient)
     for problem in range(2):
         for output in range(3):
             whole = bend[problem, output] * design.T @ design + shift[problem] * torch.eye(40).double()

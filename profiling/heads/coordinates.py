@@ -159,20 +159,26 @@ class Curvature:
         self.values: Tensor = values.clamp(min=0)
         self.rest = 0.0 if count == size else float(self.values.min())
 
-    def divided(self, gradient: Tensor, shift: Tensor, bend: Tensor) -> Tensor:
-        """``(bend * matrix + shift)⁻¹ gradient`` in the known directions, ``rest`` standing for the others.
+    def inverse(self, shift: Tensor, bend: Tensor) -> Callable[[Tensor], Tensor]:
+        """``(bend * matrix + shift)⁻¹`` in the known directions, ``rest`` standing for the others.
 
         Args:
-            gradient: (r, problems, outputs).
             shift: (problems,) penalty of each problem, above 0.
             bend: (problems, outputs) curvature of the loss.
+
+        Returns:
+            What divides (r, problems, outputs).
         """
-        flat, bends = gradient.flatten(1), bend.flatten()
-        shifts = shift[:, None].expand_as(bend).flatten()
+        bends, shifts = bend.flatten(), shift[:, None].expand_as(bend).flatten()
         base = 1 / (bends * self.rest + shifts)  # (problems * outputs,)
-        known = 1 / (bends * self.values[:, None] + shifts)
-        inside: Tensor = self.vectors @ ((known - base) * (self.vectors.T @ flat))
-        return torch.addcmul(inside, flat, base).view_as(gradient)
+        more = 1 / (bends * self.values[:, None] + shifts) - base
+
+        def divided(gradient: Tensor) -> Tensor:
+            flat = gradient.flatten(1)
+            inside = self.vectors @ (more * (self.vectors.T @ flat))
+            return inside.addcmul_(flat, base).view_as(gradient)
+
+        return divided
 
 
 def orthonormal(basis: Tensor) -> Tensor:

@@ -169,14 +169,13 @@ class Newton:
     ) -> _Direction:
         """Newton's, by conjugate gradients in the metric of the weights; one product a step in row space."""
         space, shift = self.space, models.penalties
-        rows = len(models.scores)
+        divided, whole = self._known.inverse(shift, mean), (mean * len(models.scores)).clamp(min=_TINY)
         left, left_offsets = -gradient, -offsets
         found = _Direction(torch.zeros_like(left), torch.zeros_like(offsets), torch.zeros_like(models.scores))
         wanted = torch.minimum(torch.full_like(size, _COARSE), size.sqrt())
         search, first, before = found, None, None
         for _ in range(_MOST_CONJUGATE):
-            solved = self._known.divided(left, shift, mean)
-            solved_offsets = left_offsets / (mean * rows).clamp(min=_TINY)
+            solved, solved_offsets = divided(left), left_offsets / whole
             image = space.image(solved)
             product = space.inner(left, solved, image) + (left_offsets * solved_offsets).sum(1)
             first = product if first is None else first
