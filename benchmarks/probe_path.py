@@ -102,7 +102,7 @@ def ours(fold: Fold, penalties: list[float]) -> tuple[Spent, LinearPath]:
     """What it took, and the path."""
     started = Spent.now()
     rows = torch.from_numpy(fold.train)
-    space = space_of(rows, precision(*rows.shape, penalties))
+    space = space_of(rows, precision(len(rows), rows.shape[1], penalties))
     weights = torch.ones(len(fold.train))
     path = logistic_path(space, torch.from_numpy(fold.train_classes), 2, weights, penalties, TOLERANCE)
     return Spent.now().since(started), path

@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from profiling.heads.conjugate import Direction, System, added
 from profiling.heads.coordinates import Curvature, Space
 
 #: How far above the minimum an objective may be, as a share of it. The penalty is strongly convex, so that
@@ -21,7 +22,6 @@ from profiling.heads.coordinates import Curvature, Space
 WITHIN = 1e-4
 
 _COARSE = 0.25  # of the gradient may be left of a Newton system; less as the solution comes near
-_MOST_CONJUGATE = 200  # steps for one direction
 _ARMIJO = 1e-4  # share of the promised decrease that a step has to bring
 _HALVINGS = 30  # 1e-9 of the first step: rounding has taken over
 _ROUNDING = 10  # epsilons of an objective that say nothing
@@ -84,15 +84,6 @@ class _Models:
         )
 
 
-@dataclass
-class _Direction:
-    """Unknowns, intercepts, and the change of the scores they bring."""
-
-    unknowns: Tensor
-    offsets: Tensor
-    along: Tensor
-
-
 class Newton:
     """Minimises ``Σ loss(scores) + penalty / 2 * ‖w‖²`` for every penalty.
 
@@ -117,25 +108,17 @@ class Newton:
         models = self._started(rows)
         result = _nothing(models)
         for iteration in range(limit + 1):
-            slope, bend, mean = self.loss.slope(models.scores)
-            gradient = self.space.adjoint(slope) + models.penalties[:, None] * models.unknowns
-            size, near = self._nearness(models, gradient, slope.sum(0))
+            norm, near = self._nearness(models)
             ended = near if iteration < limit else torch.ones_like(near)
             _store(result, models, ended, near, iteration)
             if ended.all():
                 break
-            if ended.any():  # what the loss knows of the others is worked out again, for fewer
-                models = models.kept(~ended)
-                size = size[~ended]
-                slope, bend, mean = self.loss.slope(models.scores)
-                gradient = gradient[:, ~ended]
-            direction = self._direction(models, gradient, slope.sum(0), bend, mean, size)
-            moved = self._step(models, direction, gradient, slope.sum(0))
-            if not moved.all():
-                _store(result, models, ~moved, torch.zeros_like(moved), iteration)
-                if not moved.any():
-                    break
-                models = models.kept(moved)
+            models = models.kept(~ended)
+            moved = self._step(models, norm[~ended])
+            _store(result, models, ~moved, torch.zeros_like(moved), iteration)
+            if not moved.any():
+                break
+            models = models.kept(moved)
         return result
 
     def _started(self, rows: int) -> _Models:
@@ -151,86 +134,57 @@ class Newton:
             torch.zeros(count, dtype=dtype),
         )
 
-    def _nearness(self, models: _Models, gradient: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    def _nearness(self, models: _Models) -> tuple[Tensor, Tensor]:
         """(problems,) norm of the gradient of the mean loss, and whether that is near enough to the minimum."""
+        gradient, offsets, *_ = self._derivatives(models)
         square = self.space.inner(gradient, gradient, self.space.image(gradient)).clamp(min=0)
         norm = (square + offsets.square().sum(1)).sqrt() / self.total
         bound = square.double() / (2 * models.penalties.double())
         return norm, (norm <= self.tolerance) & (bound <= WITHIN * models.value)
 
-    def _direction(
-        self,
-        models: _Models,
-        gradient: Tensor,
-        offsets: Tensor,
-        bend: Callable[[Tensor], Tensor],
-        mean: Tensor,
-        size: Tensor,
-    ) -> _Direction:
-        """Newton's, by conjugate gradients in the metric of the weights; one product a step in row space."""
-        space, shift = self.space, models.penalties
-        divided, whole = self._known.inverse(shift, mean), (mean * len(models.scores)).clamp(min=_TINY)
-        left, left_offsets = -gradient, -offsets
-        found = _Direction(torch.zeros_like(left), torch.zeros_like(offsets), torch.zeros_like(models.scores))
-        wanted = torch.minimum(torch.full_like(size, _COARSE), size.sqrt())
-        search, first, before = found, None, None
-        for _ in range(_MOST_CONJUGATE):
-            solved, solved_offsets = divided(left), left_offsets / whole
-            image = space.image(solved)
-            product = space.inner(left, solved, image) + (left_offsets * solved_offsets).sum(1)
-            first = product if first is None else first
-            live = product > wanted.square() * first
-            if not live.any():
-                break
-            share = torch.zeros_like(product) if before is None else product / before.clamp(min=_TINY)
-            before = product
-            search = _added(_Direction(solved, solved_offsets, image + solved_offsets), search, share)
-            curved = bend(search.along)
-            norm = space.inner(search.unknowns, search.unknowns, search.along - search.offsets)
-            energy = shift * norm + (search.along * curved).sum((0, 2))
-            length = torch.where(live, product / energy.clamp(min=_TINY), 0)
-            found = _added(found, search, length)
-            left = left - length[:, None] * (space.adjoint(curved) + shift[:, None] * search.unknowns)
-            left_offsets = left_offsets - length[:, None] * curved.sum(0)
-        return found
+    def _derivatives(self, models: _Models) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor], Tensor]:
+        """Gradient by unknowns and by intercepts, and the loss' second derivative with its mean."""
+        slope, bend, mean = self.loss.slope(models.scores)
+        adjoint = self.space.adjoint(slope)
+        return torch.addcmul(adjoint, models.unknowns, models.penalties[:, None]), slope.sum(0), bend, mean
 
-    def _step(self, models: _Models, direction: _Direction, gradient: Tensor, offsets: Tensor) -> Tensor:
-        """Halves each model's step until its objective falls; (problems,) bool, whether it ever does."""
-        space = self.space
+    def _step(self, models: _Models, norm: Tensor) -> Tensor:
+        """A Newton step of every model; (problems,) bool, whether its objective fell."""
+        gradient, offsets, bend, mean = self._derivatives(models)
+        divided, whole = self._known.inverse(models.penalties, mean), mean * len(models.scores)
+        system = System(self.space, models.penalties, bend, divided, whole.clamp(min=_TINY))
+        direction = system.solve(gradient, offsets, norm.sqrt().clamp(max=_COARSE))
         image = direction.along - direction.offsets
-        cross = space.inner(models.unknowns, direction.unknowns, image).double()
-        square = space.inner(direction.unknowns, direction.unknowns, image).double()
-        slope = space.inner(gradient, direction.unknowns, image) + (offsets * direction.offsets).sum(1)
-        slack = _ROUNDING * torch.finfo(space.dtype).eps * models.value.abs()
+        slope = self.space.inner(gradient, direction.unknowns, image)
+        slope = slope + (offsets * direction.offsets).sum(1)
+        length = self._length(models, direction, slope.double())
+        self._move(models, direction, length.to(self.space.dtype))
+        return length > 0
+
+    def _length(self, models: _Models, direction: Direction, slope: Tensor) -> Tensor:
+        """Halves each model's step until its objective falls; (problems,) float64, 0 if it never does."""
+        image = direction.along - direction.offsets
+        cross = self.space.inner(models.unknowns, direction.unknowns, image).double()
+        square = self.space.inner(direction.unknowns, direction.unknowns, image).double()
+        slack = _ROUNDING * torch.finfo(self.space.dtype).eps * models.value.abs()
         length, half = torch.ones_like(models.value), models.penalties.double() / 2
         for _ in range(_HALVINGS):
-            scores = models.scores + length[:, None].to(space.dtype) * direction.along
+            scores = models.scores + length[:, None].to(self.space.dtype) * direction.along
             norm = models.norm + length * (2 * cross + length * square)
             value = self.loss.value(scores) + half * norm
-            enough = value <= models.value + _ARMIJO * length * slope.double() + slack
+            enough = value <= models.value + _ARMIJO * length * slope + slack
             if enough.all():
                 break
             length = torch.where(enough, length, length / 2)
-        self._move(models, direction, torch.where(enough, length, 0).to(space.dtype))
-        return enough
+        return torch.where(enough, length, 0)
 
-    def _move(self, models: _Models, direction: _Direction, length: Tensor) -> None:
-        moved = _added(_Direction(models.unknowns, models.offsets, models.scores), direction, length)
+    def _move(self, models: _Models, direction: Direction, length: Tensor) -> None:
+        moved = added(Direction(models.unknowns, models.offsets, models.scores), direction, length)
         models.unknowns, models.offsets = moved.unknowns, moved.offsets
         image = self.space.scores(models.unknowns)
         models.scores = image + models.offsets
         models.norm = self.space.inner(models.unknowns, models.unknowns, image).double()
         models.value = self.loss.value(models.scores) + models.penalties.double() / 2 * models.norm
-
-
-def _added(first: _Direction, second: _Direction, length: Tensor) -> _Direction:
-    """``first + length * second`` for (problems,) lengths."""
-    size = length[:, None]
-    return _Direction(
-        torch.addcmul(first.unknowns, second.unknowns, size),
-        torch.addcmul(first.offsets, second.offsets, size),
-        torch.addcmul(first.along, second.along, size),
-    )
 
 
 def _nothing(models: _Models) -> Solved:

@@ -83,14 +83,14 @@ class TensorBoardCurves:
         if self._writer is None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(log_dir=str(self.folder))  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(log_dir=str(self.folder))
         for name, value in metrics.items():
-            self._writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Ends the event file."""
         if self._writer is not None:
-            self._writer.close()  # type: ignore[no-untyped-call]
+            self._writer.close()
 
 
 class Curves:

@@ -156,7 +156,7 @@ def _precision(group: Group, train: Tensor) -> torch.dtype:
     if not group.specs[0].labels:
         return torch.float64
     smallest = min(penalty for spec in group.specs for penalty in spec.penalties)
-    return precision(*train.shape, [smallest])
+    return precision(len(train), train.shape[1], [smallest])
 
 
 def _path(
