@@ -189,4 +189,5 @@ def orthonormal(basis: Tensor) -> Tensor:
     exact = basis.double()
     values, turn = torch.linalg.eigh(exact.T @ exact)
     kept = values > torch.finfo(torch.float64).eps * len(values) * values.max()
-    return (exact @ (turn[:, kept] / values[kept].sqrt())).to(basis.dtype)
+    turned: Tensor = exact @ (turn[:, kept] / values[kept].sqrt())
+    return turned.to(basis.dtype)
