@@ -130,13 +130,14 @@ def test_the_leading_directions_of_a_large_matrix_are_its_eigenvectors() -> None
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_float32_finds_the_same_minimum(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dim", [500, 40], ids=["row space", "column space"])
+def test_float32_finds_the_same_minimum(dim: int, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coordinates, "_MANY_ROWS", 100)
-    rows = torch.from_numpy(rows_of(300, 500))
+    rows = torch.from_numpy(rows_of(300, dim))
     answers = classes_of(rows.numpy(), classes)
     targets, ones, penalties = torch.from_numpy(answers), torch.ones(300), (0.3, 10.0, 1000.0)
-    assert precision(300, 500, penalties) == torch.float32
-    assert precision(300, 500, (0.01, 10.0)) == precision(99, 500, penalties) == torch.float64
+    assert precision(300, dim, penalties) == torch.float32
+    assert precision(300, dim, (0.01, 10.0)) == precision(99, dim, penalties) == torch.float64
     fast = logistic_path(space_of(rows, torch.float32), targets, classes, ones, penalties)
     assert fast.converged.all()
     for index, penalty in enumerate(penalties):
