@@ -244,27 +244,21 @@ def paired(mine: Sequence[float], other: Sequence[float]) -> dict[str, float]:
     return {"mean": round(mean, 4), "low": round(mean - half, 4), "high": round(mean + half, 4)}
 
 
-def summary(
-    times: dict[str, dict[str, list[float]]], scores: dict[str, dict[str, Any]], sides: dict[str, Side]
-) -> dict[str, Any]:
-    """Medians, ratios ours / theirs, and scores."""
+def timed(times: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """Medians, and ratios ours / theirs."""
     medians = {
         name: {which: statistics.median(values) for which, values in both.items()}
         for name, both in times.items()
     }
-    return {
-        "seconds": times,
-        "median_s": medians,
-        "ours_over_theirs": {
-            which: round(medians["ours"][which] / medians["nkululeko"][which], 3)
-            for which in ("first", "second")
-        },
-        "scores": scores,
-        "uar_ours_minus_theirs": paired(
-            scores["ours"]["uar_of_each_split"], scores["nkululeko"]["uar_of_each_split"]
-        ),
-        "settings_written": {name: side.written for name, side in sides.items()},
-    }
+    mine, other = medians["ours"], medians["nkululeko"]
+    ratios = {which: round(mine[which] / other[which], 3) for which in mine}
+    return {"seconds": times, "median_s": medians, "ours_over_theirs": ratios}
+
+
+def scored(scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Both sides' UAR, and their difference over the splits."""
+    mine, other = (scores[name]["uar_of_each_split"] for name in ("ours", "nkululeko"))
+    return {"scores": scores, "uar_ours_minus_theirs": paired(mine, other)}
 
 
 def _remove(folder: Path) -> None:
@@ -281,6 +275,7 @@ def main() -> None:
     parser.add_argument("--task", default="emotion")
     parser.add_argument("--speakers", type=int, default=2, help="test speakers of a split")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parts", nargs="+", choices=("times", "scores"), default=["times", "scores"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
@@ -293,9 +288,11 @@ def main() -> None:
         work = Path(temporary)
         for name in sides:
             (work / name).mkdir()
-        times = race(sides, work, splits[0], asked) if asked.rounds else {}
-        scores = score(sides, work, splits, asked)
-    result = summary(times, scores, sides) if times else scores
+        result = {"settings_written": {name: side.written for name, side in sides.items()}}
+        if "times" in asked.parts:
+            result |= timed(race(sides, work, splits[0], asked))
+        if "scores" in asked.parts:
+            result |= scored(score(sides, work, splits, asked))
     print(json.dumps(result, indent=2))
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=2) + "\n")
