@@ -78,7 +78,7 @@ def without_xing(mp3: bytes) -> bytes:
     """The mp3 without its first frame, which holds the number of frames."""
     from profiling.audio.mpeg import find_frames
 
-    return mp3[find_frames(mp3)[1].start :]
+    return mp3[list(find_frames(mp3))[1].start :]
 
 
 def level_db(waveform: Samples, hz: float, rate_hz: int = 16_000) -> float:

@@ -75,11 +75,11 @@ class Gate:
     def around(self, panel_call: Any) -> Any:
         """``Panel.__call__`` behind this gate."""
 
-        def gated(panel: Panel, source: Any, rate_hz: float | None = None) -> Any:
+        def gated(panel: Panel, source: Any, **options: Any) -> Any:
             self.heard.append(str(source))
             self.entered.set()
             assert self.opened.wait(60)
-            return panel_call(panel, source, rate_hz)
+            return panel_call(panel, source, **options)
 
         return gated
 

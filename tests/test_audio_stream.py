@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 import soundfile as sf
 import torch
 
-from profiling.audio import load_audio, load_bytes
+from profiling.audio import load_audio, load_bytes, pieces
 from profiling.audio import stream as streaming
 from profiling.audio.arrays import audio_from_array
 from profiling.audio.loader import Waveform
+from profiling.audio.pieces import FilePieces, Spliced
 from profiling.audio.stream import stream_audio
 from profiling.errors import AudioError
-from tests.recordings import Samples, encode, speechlike, tone, write, write_m4a
+from tests.recordings import Samples, encode, speechlike, tone, without_xing, write, write_m4a
 
 LENGTH_S = 3.0
 
@@ -49,6 +51,55 @@ def test_a_stream_is_the_file(tmp_path: Path, suffix: str, rate_hz: int) -> None
         np.testing.assert_allclose(samples, whole.waveform, atol=2e-6)
         assert (stream.audio_sha256, stream.flags) == (whole.audio_sha256, whole.flags)
         assert (stream.sample_rate_hz, stream.channels) == (whole.sample_rate_hz, 2)
+
+
+def test_an_mp3_without_the_number_of_its_frames_is_streamed_whole(tmp_path: Path) -> None:
+    data = without_xing(encode(speechlike(LENGTH_S, 44_100), 44_100, "mp3"))
+    (tmp_path / "a.mp3").write_bytes(data)
+    whole = load_audio(tmp_path / "a.mp3").waveform
+    assert len(whole) >= LENGTH_S * 16_000
+    np.testing.assert_allclose(streamed(tmp_path / "a.mp3")[1], whole, atol=2e-6)
+    (tmp_path / "cut.mp3").write_bytes(data[:-100])
+    with pytest.raises(AudioError, match="truncated"):
+        streamed(tmp_path / "cut.mp3")
+
+
+def test_a_file_in_pieces_is_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "_PIECE_BYTES", 100)
+    random = np.random.default_rng(0)
+    data = random.integers(0, 256, 1009, np.uint8).tobytes() + b"wanted" + bytes(50)
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    with FilePieces(path) as read:
+        assert len(read) == len(data)
+        for start, size in random.integers(0, [1100, 300], (200, 2)):
+            assert read[start : start + size] == data[start : start + size]
+        for start in range(0, 1100, 7):
+            assert read.find(b"wanted", start) == data.find(b"wanted", start)
+            assert read.find(b"\xff", start) == data.find(b"\xff", start)
+    spliced = io.BytesIO(b"head" + data[40:])
+    with Spliced(path.open("rb"), b"head", 40) as other:
+        for at, whence in ((0, 2), (0, 0), (2, 0), (500, 0), (-7, 2), (3, 1)):
+            assert other.seek(at, whence) == spliced.seek(at, whence)
+            assert other.read(64) == spliced.read(64)
+            assert other.tell() == spliced.tell()
+        other.seek(0)
+        assert other.read() == spliced.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "channels"), [(8_000, 1), (11_025, 2), (22_050, 1), (44_100, 2), (96_000, 8)]
+)
+@pytest.mark.parametrize("block", [1 << 9, 1000, 1 << 15])
+def test_blocks_of_any_size_are_heard_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: int, channels: int, block: int
+) -> None:
+    monkeypatch.setattr(streaming, "_BLOCK_FRAMES", block)
+    voices = np.stack([speechlike(1.5, rate_hz, seed=i) for i in range(channels)], 1)
+    path = write(tmp_path / "a.wav", voices, rate_hz)
+    for channel in ("mix", str(channels - 1)):
+        whole = load_audio(path, channel=channel).waveform
+        np.testing.assert_allclose(streamed(path, channel)[1], whole, atol=1e-5)
 
 
 def test_a_stream_through_pyav_is_the_file(tmp_path: Path) -> None:

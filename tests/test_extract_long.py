@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 
 from profiling.errors import ConfigError
-from profiling.features.windows import PendingRow, RowKey, equal_windows, max_window_samples, window_mean
+from profiling.features.windows import PendingRow, RowKey, WindowMean, equal_windows, max_window_samples
 from tests.recordings import speechlike
 from tests.stub_backbone import ALL, StubBackbone, extract, recording, rows, settings, vector
 
@@ -50,9 +50,11 @@ def test_a_long_row_is_the_weighted_mean_of_its_windows(
 
 
 def test_unequal_windows_are_weighted_by_their_duration() -> None:
-    windows = [{"pool": np.array([1.0, 10.0], np.float32)}, {"pool": np.array([4.0, 40.0], np.float32)}]
-    np.testing.assert_array_equal(window_mean(windows, [2.0, 1.0])["pool"], np.float32([2.0, 20.0]))
-    assert window_mean(windows[:1], [0.3]) is windows[0]
+    mean, first = WindowMean(), {"pool": np.array([1.0, 10.0], np.float32)}
+    mean.add(0, first, 2.0)
+    assert mean.features() is first, "one window stays bit for bit"
+    mean.add(1, {"pool": np.array([4.0, 40.0], np.float32)}, 1.0)
+    np.testing.assert_array_equal(mean.features()["pool"], np.float32([2.0, 20.0]))
 
 
 def test_the_order_in_which_windows_come_back_changes_no_bit() -> None:

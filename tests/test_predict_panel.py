@@ -16,7 +16,7 @@ from profiling.audio import load_audio
 from profiling.errors import AudioError, ConfigError
 from profiling.predict import Panel, PanelOptions, Profile, Profiler, load_profilers
 from profiling.predict import recording as recordings
-from profiling.predict.recording import FileBytes, Samples
+from profiling.predict.sources import FileBytes, Samples
 from tests.recordings import speechlike, write
 from tests.trained import Lab, call
 
@@ -86,7 +86,8 @@ def test_every_door_hears_the_same(models: list[Path], voices: list[Path], tmp_p
         assert numbers(panel(array, rate_hz)) == pytest.approx(expected, rel=1e-5)
     data = voices[0].read_bytes()
     (piped, array) = panel.profiles([FileBytes(data), Samples(samples, rate_hz)])
-    assert (piped.path, array.path, array.audio_sha256) == ("-", "array", "")
+    assert (piped.path, array.path, array.audio_sha256) == ("bytes", "array", "")
+    assert numbers(panel(data)) == numbers(piped)
     assert numbers(piped) == numbers(array) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ConfigError, match="rate_hz"):
         panel(samples)

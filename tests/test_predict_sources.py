@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from profiling.errors import ConfigError
-from profiling.predict.recording import FileBytes
-from profiling.predict.sources import expand
+from profiling.errors import AudioError, ConfigError
+from profiling.predict import sources
+from profiling.predict.recording import hear
+from profiling.predict.sources import FileBytes, NamedFile, expand
+from tests.recordings import encode, speechlike
 
 
 @pytest.fixture
@@ -63,6 +65,28 @@ def test_bytes_on_standard_input(place: Path, monkeypatch: pytest.MonkeyPatch) -
     (source,) = expand(["-"])
     assert isinstance(source, FileBytes)
     assert (source.data, source.name) == (b"RIFF", "-")
+
+
+def test_a_long_recording_on_standard_input_waits_in_a_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_PIPED_IN_MEMORY_BYTES", 1000)
+    data = encode(speechlike(1.5), 16_000, "wav")
+    stdin(monkeypatch, data)
+    (source,) = expand(["-"])
+    assert isinstance(source, NamedFile)
+    path = source.path
+    assert path.read_bytes() == data
+    piped, direct = hear(source, "mix"), hear(FileBytes(data, "-"), "mix")
+    assert (piped.name, piped.audio_sha256, piped.levels.tolist()) == (
+        "-",
+        direct.audio_sha256,
+        direct.levels.tolist(),
+    )
+    with pytest.raises(AudioError, match=r"check: -: no channel '3'"):
+        hear(source, "3")
+    del source, piped
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

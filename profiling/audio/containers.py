@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from profiling.audio.pieces import Bytes
+
 #: Sizes that writers to a pipe leave in the header, since they cannot go back: no promise is made.
 _UNKNOWN = 0xFFFFFFFF
 _UNKNOWN_LONG = 2**64 - 1  # CAF
@@ -25,7 +27,7 @@ class DamagedError(Exception):
     """What is wrong with a container, in one line."""
 
 
-def check_container(data: bytes) -> tuple[str, ...]:
+def check_container(data: Bytes) -> tuple[str, ...]:
     """Compares what a file promises with what it holds.
 
     Args:
@@ -82,11 +84,11 @@ _LAYOUTS = {
 }
 
 
-def _check_chunks(data: bytes, layout: _Layout) -> None:
+def _check_chunks(data: Bytes, layout: _Layout) -> None:
     long_size = None
     for name, size, start in _chunks(data, layout):
         if name == b"ds64" and len(data) >= start + 16:  # RF64: 64-bit sizes of the file and of the data
-            (long_size,) = struct.unpack_from("<Q", data, start + 8)
+            (long_size,) = struct.unpack("<Q", data[start + 8 : start + 16])
         if name == layout.samples_in:
             promised = long_size if size == _UNKNOWN and long_size is not None else size
             _check_size(promised, len(data) - start, layout.before)
@@ -94,26 +96,26 @@ def _check_chunks(data: bytes, layout: _Layout) -> None:
     raise DamagedError(f"truncated: no {layout.samples_in.decode()} chunk in {len(data)} bytes")
 
 
-def _chunks(data: bytes, layout: _Layout) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(data: Bytes, layout: _Layout) -> Iterator[tuple[bytes, int, int]]:
     """Yields (name, size of the content, offset of the content)."""
     head_bytes = struct.calcsize(layout.head)
     at = layout.first
     while at + head_bytes <= len(data):
-        name, size = struct.unpack_from(layout.head, data, at)
+        name, size = struct.unpack(layout.head, data[at : at + head_bytes])
         size = max(0, size - layout.counted)
         yield name, size, at + head_bytes
         at += head_bytes + size
         at += -at % layout.align
 
 
-def _check_au(data: bytes) -> None:
+def _check_au(data: Bytes) -> None:
     if len(data) < 24:
         raise DamagedError(f"truncated: an AU header has 24 bytes, the file {len(data)}")
-    offset, size = struct.unpack_from(">II", data, 4)
+    offset, size = struct.unpack(">II", data[4:12])
     _check_size(size, len(data) - offset)
 
 
-def _check_sphere(data: bytes) -> None:
+def _check_sphere(data: Bytes) -> None:
     """NIST SPHERE: a header of text lines, ``name -type value``; compressed samples promise no size."""
     lines = data[:_SPHERE_HEADER_BYTES].decode("latin-1").split("end_head")[0].splitlines()
     if len(lines) < 2 or not lines[1].strip().isdecimal():
@@ -147,7 +149,7 @@ class _Stream:
     ended: bool = False
 
 
-def _check_ogg(data: bytes) -> tuple[str, ...]:
+def _check_ogg(data: Bytes) -> tuple[str, ...]:
     streams: dict[int, _Stream] = {}
     for kind, serial, number in _pages(data):
         if kind & _OGG_FIRST and any(stream.ended for stream in streams.values()):
@@ -160,7 +162,7 @@ def _check_ogg(data: bytes) -> tuple[str, ...]:
     return () if all(stream.ended for stream in streams.values()) else ("unterminated",)
 
 
-def _pages(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _pages(data: Bytes) -> Iterator[tuple[int, int, int]]:
     """Yields (header type, serial, page number); bytes after the last page (tags) are let pass."""
     at = 0
     while at < len(data):

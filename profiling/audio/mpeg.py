@@ -8,9 +8,11 @@ without an error.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from profiling.audio.containers import DamagedError
+from profiling.audio.pieces import Bytes
 
 _LAYER_3, _LAYER_2, _LAYER_1 = 1, 2, 3  # as coded in a frame header
 _MPEG_1 = 3
@@ -25,6 +27,7 @@ _KBITS = {
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # what may stand behind the last frame
+_TAG_BYTES = max(map(len, _TAGS))
 _HEADER_BYTES = 4
 _XING_WITHIN_BYTES = 64  # of the frame's start: 4 + at most 32 of side information
 
@@ -43,54 +46,90 @@ class Frame:
         return self.start + self.num_bytes
 
 
+@dataclass(frozen=True)
+class Header:
+    """What an mp3 should begin with instead.
+
+    Attributes:
+        content: a silent frame with the true number of frames.
+        instead_of: bytes at the start of the file that it stands for.
+    """
+
+    content: bytes
+    instead_of: int
+
+
+@dataclass
+class _Frames:
+    """The frames of a file in passing: the first two, how many, and where the last one ends."""
+
+    first: Frame | None = None
+    second: Frame | None = None
+    count: int = 0
+    end: int = 0
+
+    def add(self, frame: Frame) -> None:
+        self.second = frame if self.count == 1 else self.second
+        self.first = self.first or frame
+        self.count, self.end = self.count + 1, frame.end
+
+
 def repair_mpeg(data: bytes) -> bytes:
-    """Gives an mp3 a Xing header with its true number of frames, where it has none or a false one.
+    """Gives an mp3 in memory the header of :func:`true_header`; ``data`` itself where it needs none."""
+    header = true_header(data)
+    return data if header is None else header.content + data[header.instead_of :]
+
+
+def true_header(data: Bytes) -> Header | None:
+    """A Xing header with the true number of frames, for an mp3 that has none or a false one.
 
     Args:
         data: the whole file, of any format.
 
     Returns:
-        ``data`` itself where it is no MPEG audio or its header is true, else a new file in memory.
+        None where it is no MPEG audio or its header is true.
 
     Raises:
         DamagedError: the header promises more frames than came, or the last frame is cut.
     """
-    frames = find_frames(data)
-    if len(frames) < 2:
-        return data
-    promised = _xing_frames(data, frames[0])
-    audio = frames if promised is None else frames[1:]
-    _check_complete(data, audio, promised)
-    if promised == len(audio) or audio[0].layer != _LAYER_3:  # only layer III has such a header
-        return data
-    return _xing_header(data, audio) + data[audio[0].start :]
+    frames = _Frames()
+    for frame in find_frames(data):
+        frames.add(frame)
+    if frames.first is None or frames.second is None:
+        return None
+    promised = _xing_frames(data, frames.first)
+    audio, count = (frames.first, frames.count) if promised is None else (frames.second, frames.count - 1)
+    _check_complete(data, count, frames.end, promised)
+    if promised == count or audio.layer != _LAYER_3:  # only layer III has such a header
+        return None
+    return Header(_xing_header(data, audio, count), audio.start)
 
 
-def find_frames(data: bytes) -> list[Frame]:
+def find_frames(data: Bytes) -> Iterator[Frame]:
     """Walks the frames; a cut last frame is included, its ``end`` lies behind the data."""
-    frames: list[Frame] = []
-    at = _after_id3(data)
-    while at + _HEADER_BYTES <= len(data) and not data.startswith(_TAGS, at):
+    at, found, size = _after_id3(data), False, len(data)
+    while at + _HEADER_BYTES <= size and not data[at : at + _TAG_BYTES].startswith(_TAGS):
         frame = _frame(data, at)
         if frame is None:
-            at = data.find(b"\xff", at + 1) if frames else -1  # only a file that began as MPEG is searched on
+            at = data.find(b"\xff", at + 1) if found else -1  # only a file that began as MPEG is searched on
             if at < 0:
                 break
             continue
-        frames.append(frame)
+        found = True
+        yield frame
         at = frame.end
-    return frames
 
 
-def _after_id3(data: bytes) -> int:
+def _after_id3(data: Bytes) -> int:
     if data[:3] != b"ID3" or len(data) < 10:
         return 0
-    size = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
-    footer = 10 if data[5] & 0x10 else 0
+    flags, *sizes = data[5:10]
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(sizes, (21, 14, 7, 0), strict=True))
+    footer = 10 if flags & 0x10 else 0
     return 10 + size + footer
 
 
-def _frame(data: bytes, at: int) -> Frame | None:
+def _frame(data: Bytes, at: int) -> Frame | None:
     first, second, third = data[at : at + 3]
     version, layer = (second >> 3) & 3, (second >> 1) & 3
     bitrate, rate, padding = third >> 4, (third >> 2) & 3, (third >> 1) & 1
@@ -104,26 +143,27 @@ def _frame(data: bytes, at: int) -> Frame | None:
     return Frame(at, num_samples // 8 * bits_per_s // rate_hz + padding, layer)
 
 
-def _xing_frames(data: bytes, first: Frame) -> int | None:
+def _xing_frames(data: Bytes, first: Frame) -> int | None:
     """The number of frames behind the header frame, 0 where it does not say; None without a header."""
     head = data[first.start : first.start + _XING_WITHIN_BYTES]
     at = max(head.find(b"Xing"), head.find(b"Info"))
-    if at < 0 or first.start + at + 12 > len(data):
+    fields = data[first.start + at + 4 : first.start + at + 12]
+    if at < 0 or len(fields) < 8:
         return None
-    flags, count = struct.unpack_from(">II", data, first.start + at + 4)
+    flags, count = struct.unpack(">II", fields)
     return int(count) if flags & 1 else 0
 
 
-def _check_complete(data: bytes, audio: list[Frame], promised: int | None) -> None:
-    if promised and len(audio) < promised - 1:  # some writers count the header's own frame
-        raise DamagedError(f"truncated: the header promises {promised} mp3 frames, {len(audio)} came")
-    if audio[-1].end > len(data):
-        raise DamagedError(f"truncated: the last mp3 frame ends at byte {audio[-1].end} of {len(data)}")
+def _check_complete(data: Bytes, count: int, end: int, promised: int | None) -> None:
+    if promised and count < promised - 1:  # some writers count the header's own frame
+        raise DamagedError(f"truncated: the header promises {promised} mp3 frames, {count} came")
+    if end > len(data):
+        raise DamagedError(f"truncated: the last mp3 frame ends at byte {end} of {len(data)}")
 
 
-def _xing_header(data: bytes, audio: list[Frame]) -> bytes:
-    """A silent frame like the first one, carrying the true number of frames."""
-    header = data[audio[0].start : audio[0].start + _HEADER_BYTES]
+def _xing_header(data: Bytes, like: Frame, count: int) -> bytes:
+    """A silent frame like another one, carrying the true number of frames."""
+    header = data[like.start : like.start + _HEADER_BYTES]
     mono, mpeg_1 = header[3] >> 6 == 3, (header[1] >> 3) & 3 == _MPEG_1
     side_bytes = (17 if mono else 32) if mpeg_1 else (9 if mono else 17)
     roomy = bytes(
@@ -131,5 +171,5 @@ def _xing_header(data: bytes, audio: list[Frame]) -> bytes:
     )  # no checksum, 9th bit rate
     frame = _frame(roomy, 0)
     assert frame is not None  # noqa: S101 - only the bit rate of a valid header was changed
-    body = bytes(side_bytes) + b"Xing" + struct.pack(">II", 1, len(audio))
+    body = bytes(side_bytes) + b"Xing" + struct.pack(">II", 1, count)
     return (roomy + body).ljust(frame.num_bytes, b"\0")

@@ -6,9 +6,8 @@ Its samples are those of ``load_audio`` to rounding (the resampler works block b
 
 from __future__ import annotations
 
-import io
-import mmap
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,15 +27,14 @@ from profiling.audio.loader import (
     check_rate,
     mono_of,
 )
-from profiling.audio.mpeg import repair_mpeg
+from profiling.audio.mpeg import true_header
+from profiling.audio.pieces import FilePieces, Spliced
 from profiling.audio.pyav import MissingPyAVError, stream_pyav
 from profiling.audio.recording import not_audio
 from profiling.errors import AudioError
 from profiling.provenance import sha256_file
 
 _BLOCK_FRAMES = 1 << 18  # of the file: 6 s at 44.1 kHz
-#: Uncompressed or lossless, so as long as the recording: their bytes are never all in memory.
-_BULKY = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"caff", b"riff", b"fLaC")
 
 
 @dataclass
@@ -150,12 +148,9 @@ def _decoded(path: Path) -> Iterator[tuple[Samples, int]]:
 
 
 def _sndfile(path: Path) -> Iterator[tuple[Samples, int]]:
-    source: Path | io.BytesIO = path
-    if not _is_bulky(path):
-        source = io.BytesIO(repair_mpeg(path.read_bytes()))
     _container_flags(path)
     try:
-        with sf.SoundFile(source) as file:
+        with _opened(path) as source, sf.SoundFile(source) as file:
             if file.frames >= UNKNOWN_FRAMES:
                 raise UnknownFormatError
             came = 0
@@ -172,12 +167,16 @@ def _sndfile(path: Path) -> Iterator[tuple[Samples, int]]:
         raise DamagedError(f"damaged or truncated: libsndfile says {error.error_string}") from None
 
 
-def _is_bulky(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in _BULKY
+def _opened(path: Path) -> AbstractContextManager[Path | Spliced]:
+    """The file, or an mp3 with its true number of frames."""
+    with FilePieces(path) as pieces:
+        header = true_header(pieces)
+    if header is None:
+        return nullcontext(path)
+    return Spliced(path.open("rb"), header.content, header.instead_of)
 
 
 def _container_flags(path: Path) -> tuple[str, ...]:
-    """Are all bytes there? The file is mapped: only its chunk headers are read."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return check_container(mapped)  # type: ignore[arg-type]
+    """Are all bytes there?"""
+    with FilePieces(path) as pieces:
+        return check_container(pieces)

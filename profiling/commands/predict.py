@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from profiling.predict.output import Format
     from profiling.predict.panel import Panel
     from profiling.predict.progress import PredictProgress
-    from profiling.predict.recording import Source
+    from profiling.predict.sources import Source
 
 #: There is no corpus of emotional speech whose licence lets a head trained on it travel with the package.
 DEFAULT_SAYS = (
@@ -150,7 +150,7 @@ def _write(
     panel: Panel, sources: Sequence[Source], kind: Format, progress: PredictProgress, asked: Namespace
 ) -> None:
     from profiling.predict.output import Journal
-    from profiling.predict.recording import name_of
+    from profiling.predict.sources import name_of
 
     journal = Journal(asked.out, kind, panel.signature, resume=asked.resume)
     try:

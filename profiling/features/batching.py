@@ -14,7 +14,7 @@ from profiling.backbones.protocol import SAMPLE_RATE_HZ, Batching, Waveform
 _MAX_PADDING = 0.25
 #: One batch holds at most this much padded audio, so that memory does not follow the longest files.
 MAX_BATCH_S = 120.0
-#: Waveforms are sorted by length within a window of this many batches.
+#: So many batches of waveforms wait, to be sorted by length.
 _WINDOW_BATCHES = 8
 
 
@@ -46,11 +46,13 @@ class Batcher:
         batching: what the backbone allows.
         batch_size: most pieces in one batch.
         max_batch_s: most seconds of padded audio in one batch of several pieces.
+        sorted_batches: pieces are sorted by length within a window of this many batches.
     """
 
     batching: Batching
     batch_size: int
     max_batch_s: float = MAX_BATCH_S
+    sorted_batches: int = _WINDOW_BATCHES
     _waiting: list[Piece] = field(default_factory=list)
 
     def add(self, piece: Piece) -> Iterator[list[Piece]]:
@@ -59,7 +61,7 @@ class Batcher:
         if (
             self.batching == "single"
             or self.batch_size == 1
-            or len(self._waiting) >= self.batch_size * _WINDOW_BATCHES
+            or len(self._waiting) >= self.batch_size * self.sorted_batches
         ):
             yield from self.flush()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -42,25 +41,45 @@ def max_window_samples(max_duration_s: float, min_samples: int) -> int:
     return max_samples
 
 
-def window_mean(windows: Sequence[Vectors], seconds: Sequence[float]) -> Vectors:
+class WindowMean:
     """The duration-weighted mean of an utterance's windows, layer by layer; one window stays bit for bit.
 
-    Args:
-        windows: layer -> (dim,) float32, for each window.
-        seconds: duration of each window.
+    Windows may come in whatever order batches bring them. They are summed in the order of time, so that no bit
+    depends on the batches, and only those that came too early are held.
     """
-    if len(windows) == 1:
-        return windows[0]
-    weights = np.asarray(seconds, dtype=np.float64) / np.sum(seconds)
-    return {
-        layer: (weights @ np.stack([w[layer].astype(np.float64) for w in windows])).astype(np.float32)
-        for layer in windows[0]
-    }
+
+    def __init__(self) -> None:
+        self._early: dict[int, tuple[Vectors, float]] = {}
+        self._first: Vectors = {}
+        self._sums: dict[str, NDArray[np.float64]] = {}
+        self._seconds = 0.0
+        self.summed = 0
+
+    def add(self, window: int, features: Vectors, seconds: float) -> None:
+        """Takes the features of one window: layer -> (dim,) float32."""
+        self._early[window] = features, seconds
+        while self.summed in self._early:
+            self._sum(*self._early.pop(self.summed))
+
+    def _sum(self, features: Vectors, seconds: float) -> None:
+        weighted = {layer: vector.astype(np.float64) * seconds for layer, vector in features.items()}
+        self._first = {} if self.summed else features
+        self._sums = (
+            {layer: self._sums[layer] + row for layer, row in weighted.items()} if self.summed else weighted
+        )
+        self._seconds += seconds
+        self.summed += 1
+
+    def features(self) -> Vectors:
+        """The mean of what was summed: layer -> (dim,) float32."""
+        if self._first:
+            return self._first
+        return {layer: (total / self._seconds).astype(np.float32) for layer, total in self._sums.items()}
 
 
 @dataclass
 class PendingRow:
-    """A row whose windows are being computed, in whatever order batches bring them.
+    """A row whose windows are being computed.
 
     Attributes:
         key: of the row.
@@ -73,18 +92,17 @@ class PendingRow:
     flags: tuple[str, ...]
     duration_s: float
     windows: int
-    _found: dict[int, tuple[Vectors, float]] = field(default_factory=dict)
+    _mean: WindowMean = field(default_factory=WindowMean)
 
     def add(self, window: int, features: Vectors, seconds: float) -> None:
         """Takes the features of one window."""
-        self._found[window] = (features, seconds)
+        self._mean.add(window, features, seconds)
 
     @property
     def complete(self) -> bool:
         """Whether every window is there."""
-        return len(self._found) == self.windows
+        return self._mean.summed == self.windows
 
     def features(self) -> Vectors:
-        """The row: its windows' mean, summed in the order of time."""
-        in_order = [self._found[window] for window in range(self.windows)]
-        return window_mean([features for features, _ in in_order], [seconds for _, seconds in in_order])
+        """The row: its windows' mean."""
+        return self._mean.features()

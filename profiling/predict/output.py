@@ -16,8 +16,8 @@ from typing import IO, Any, Literal
 from profiling.audio import hash_file
 from profiling.errors import AudioError, ConfigError
 from profiling.predict.answer import Profile
-from profiling.predict.recording import Source
 from profiling.predict.rows import Row, to_json, to_table
+from profiling.predict.sources import Source
 from profiling.provenance import atomic_write
 
 Format = Literal["jsonl", "csv", "parquet"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,11 +17,13 @@ from profiling.audio.levels import snr_db
 from profiling.config import LAYERS, PathsConfig
 from profiling.errors import AudioError, ConfigError, did_you_mean
 from profiling.features.windows import Vectors
-from profiling.predict.activity import Detector
+from profiling.predict.activity import Detector, Spans
 from profiling.predict.answer import NAME_DIGITS, Answer, Profile, Segment
 from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.profiler import Profiler
-from profiling.predict.recording import Recording, Samples, Source, Unusable, hear, hear_each
+from profiling.predict.recording import Recording, Unusable, hear, hear_each
+from profiling.predict.sources import Source, as_source
+from profiling.predict.stop import Stop
 from profiling.predict.timeline import over_time, windows_of
 from profiling.predict.vectors import CACHE_USES, CacheUse, Vectorizer
 from profiling.provenance import signature
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Recordings answered together: the first one alone, then more as long as a round takes less than this.
 _MOST_TOGETHER, _ROUND_S = 32, 2.0
+_SECONDS_TOGETHER = 600.0  # of recordings, in 16 kHz float32 38 MB: no more are waited for
+_ANSWERED_TOGETHER = 64  # windows of a timeline whose features are held before the heads answer on them
 _SHORTEST_WINDOW_S = 0.5
 #: Below, a recording is flagged: a second of speech is three or four syllables.
 SHORT_S = 1.0
@@ -104,20 +109,23 @@ class Panel:
         """
         return cls(load_profilers(paths or default_bundles(), device=device, cache=cache), options)
 
-    def __call__(self, source: Any, rate_hz: float | None = None) -> Profile:
+    def __call__(self, source: Any, rate_hz: float | None = None, *, stop: Stop | None = None) -> Profile:
         """The profile of one recording.
 
         Args:
-            source: a file, or samples: (samples,) or (channels, samples), as ``torchaudio.load`` gives them.
+            source: a file, the bytes of one, or samples: (samples,) or (channels, samples), as
+                ``torchaudio.load`` gives them.
             rate_hz: of samples.
+            stop: ends the work between two batches once another thread asks for it.
 
         Raises:
             AudioError: it cannot be used.
             ConfigError: samples without a rate, or channel ``each``, which makes several profiles.
+            StoppedError: ``stop`` was asked for.
         """
         if self.channel == "each":
             raise ConfigError("channel=each gives a profile per channel; use profiles([source])")
-        recording = hear(as_source(source, rate_hz), self.channel)
+        recording = hear(as_source(source, rate_hz), self.channel, stop)
         (found,) = self._together([recording])
         if isinstance(found, AudioError):
             raise found
@@ -131,7 +139,7 @@ class Panel:
                 open_stores.enter_context(vectorizer.writing())
             for recording in self._heard(sources):
                 together.append(recording)
-                if len(together) < most:
+                if len(together) < most and sum(map(_seconds, together)) < _SECONDS_TOGETHER:
                     continue
                 started = time.monotonic()
                 yield from self._rows(together)
@@ -282,21 +290,17 @@ class Panel:
             flags=profile.flags if spans else (*profile.flags, "no_speech"),
         )
 
-    def _segments(self, recording: Recording, spans: list[tuple[int, int]]) -> tuple[Segment, ...]:
-        columns = []
-        rows: dict[int, list[Vectors]] = {}
-        for profiler in self.profilers:
-            vectorizer = self._for(profiler)
-            if id(vectorizer) not in rows:
-                (found,) = vectorizer.spans([recording], [spans])
-                if isinstance(found, AudioError):
-                    raise found
-                rows[id(vectorizer)] = found
-            columns.append(profiler.answers(rows[id(vectorizer)]))
-        answers = zip(*columns, strict=True)
+    def _segments(self, recording: Recording, spans: Spans) -> tuple[Segment, ...]:
+        said: list[list[Answer]] = [[] for _ in self.profilers]
+        served = [self._for(profiler) for profiler in self.profilers]
+        for vectorizer in {id(one): one for one in served}.values():
+            walk = vectorizer.spans(recording, spans)
+            while some := list(islice(walk, _ANSWERED_TOGETHER)):
+                for profiler, one, answers in zip(self.profilers, served, said, strict=True):
+                    answers += profiler.answers(some) if one is vectorizer else []
         return tuple(
-            Segment(round(start / SAMPLE_RATE_HZ, 3), round(end / SAMPLE_RATE_HZ, 3), said)
-            for (start, end), said in zip(spans, answers, strict=True)
+            Segment(round(start / SAMPLE_RATE_HZ, 3), round(end / SAMPLE_RATE_HZ, 3), row)
+            for (start, end), row in zip(spans, zip(*said, strict=True), strict=True)
         )
 
     def _for(self, profiler: Profiler) -> Vectorizer:
@@ -316,6 +320,10 @@ class Panel:
         return self._vectorizers[key]
 
 
+def _seconds(one: Recording | Unusable) -> float:
+    return one.duration_s if isinstance(one, Recording) else 0.0
+
+
 def _alike(one: Profiler, other: Profiler) -> bool:
     return one.backbone is other.backbone and _rules(one) == _rules(other)
 
@@ -332,18 +340,3 @@ def _common_channel(profilers: Sequence[Profiler]) -> str:
             f"the profilers were trained on channels {', '.join(channels)}; choose one (channel)"
         )
     return channels[0]
-
-
-def as_source(source: Any, rate_hz: float | None) -> Source:
-    """A path, or samples with their rate.
-
-    Raises:
-        ConfigError: samples without a rate, or a rate with a path.
-    """
-    if isinstance(source, str | Path):
-        if rate_hz is not None:
-            raise ConfigError(f"rate_hz={rate_hz} with a file: the file knows its rate, leave it out")
-        return source
-    if rate_hz is None:
-        raise ConfigError("samples need their rate: give rate_hz, such as profiler(waveform, 16000)")
-    return Samples(source, rate_hz)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,37 +14,13 @@ from profiling.audio.levels import LevelMeter, Levels
 from profiling.audio.loader import Waveform
 from profiling.audio.stream import stream_audio
 from profiling.errors import AudioError
+from profiling.predict.sources import FileBytes, NamedFile, Samples, Source, name_of
+from profiling.predict.stop import Stop, checked
 
-#: Recordings longer than this are decoded block by block, again for every walk; shorter ones stay in memory.
-STREAMED_ABOVE_S = 300.0
+#: Recordings longer or larger than this are decoded block by block, again for every walk; others stay in memory.
+STREAMED_ABOVE_S, STREAMED_ABOVE_BYTES = 300.0, 32 << 20
 #: A smaller file is not asked how long it is: at 6 kbit/s, the least that speech codecs use, it is 340 s long.
 _ASKED_ABOVE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Samples in memory.
-
-    Attributes:
-        array: (samples,) or (channels, samples).
-        rate_hz: samples per second.
-        name: what the answer calls them.
-    """
-
-    array: Any
-    rate_hz: float
-    name: str = "array"
-
-
-@dataclass(frozen=True, eq=False)
-class FileBytes:
-    """The bytes of an audio file, such as standard input's."""
-
-    data: bytes
-    name: str = "-"
-
-
-Source = str | Path | Samples | FileBytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +38,7 @@ class Recording:
         audio_sha256: of the file's bytes; empty for samples.
         blocks: walks over it from the start, (samples,) at 16 kHz each.
         stamp: of a file that was read at once.
+        stop: ends the work on it.
     """
 
     name: str
@@ -75,6 +51,7 @@ class Recording:
     audio_sha256: str
     blocks: Callable[[], Iterable[Waveform]]
     stamp: Stamp | None = None
+    stop: Stop = field(default_factory=Stop)
 
     @property
     def duration_s(self) -> float:
@@ -91,30 +68,30 @@ class Unusable:
     error: AudioError
 
 
-def name_of(source: Source) -> str:
-    """What answers call a source."""
-    return source.name if isinstance(source, Samples | FileBytes) else str(source)
-
-
-def hear(source: Source, channel: str) -> Recording:
+def hear(source: Source, channel: str, stop: Stop | None = None) -> Recording:
     """Reads one channel of a source.
 
     Args:
         source: a file, the bytes of one, or samples.
         channel: ``mix``, ``0``, ``1``, ...
+        stop: ends the work on it, this reading included.
 
     Raises:
         AudioError: it cannot be used.
+        StoppedError: ``stop`` was asked for.
     """
+    stop = stop or Stop()
+    if isinstance(source, NamedFile):
+        return _renamed(source, channel, stop)
     if isinstance(source, Samples):
         audio = audio_from_array(source.array, source.rate_hz, channel, source.name)
     elif isinstance(source, FileBytes):
         audio = load_bytes(source.data, source.name, channel)
     elif _is_long(Path(source)):
-        return _streamed(Path(source), channel)
+        return _streamed(Path(source), channel, stop)
     else:
         audio = load_audio(Path(source), channel=channel)
-    return _in_memory(name_of(source), channel, audio)
+    return _in_memory(name_of(source), channel, audio, stop)
 
 
 def hear_each(source: Source, channel: str) -> list[Recording | Unusable]:
@@ -125,6 +102,13 @@ def hear_each(source: Source, channel: str) -> list[Recording | Unusable]:
     if isinstance(first, Unusable):
         return [first]
     return [_heard(source, str(number)) for number in range(first.channels)]
+
+
+def _renamed(source: NamedFile, channel: str, stop: Stop) -> Recording:
+    try:
+        return replace(hear(source.path, channel, stop), name=source.name)
+    except AudioError as error:
+        raise AudioError(error.stage, error.reason.replace(str(source.path), source.name)) from None
 
 
 def cut(blocks: Iterable[Waveform], spans: Sequence[tuple[int, int]]) -> Iterator[Waveform]:
@@ -161,15 +145,16 @@ def _heard(source: Source, channel: str) -> Recording | Unusable:
 
 def _is_long(path: Path) -> bool:
     try:
-        if path.stat().st_size < _ASKED_ABOVE_BYTES:
+        num_bytes = path.stat().st_size
+        if num_bytes < _ASKED_ABOVE_BYTES or not path.is_file():
             return False
         num_samples, rate_hz = probe_duration(path)
     except (AudioError, OSError):
         return False  # load_audio says what is wrong with it
-    return num_samples / rate_hz > STREAMED_ABOVE_S
+    return num_samples / rate_hz > STREAMED_ABOVE_S or num_bytes > STREAMED_ABOVE_BYTES
 
 
-def _in_memory(name: str, channel: str, audio: Audio) -> Recording:
+def _in_memory(name: str, channel: str, audio: Audio, stop: Stop) -> Recording:
     meter = LevelMeter()
     meter.add(audio.waveform)
     return Recording(
@@ -183,12 +168,18 @@ def _in_memory(name: str, channel: str, audio: Audio) -> Recording:
         audio_sha256=audio.audio_sha256,
         blocks=lambda: [audio.waveform],
         stamp=audio.stamp,
+        stop=stop,
     )
 
 
-def _streamed(path: Path, channel: str) -> Recording:
+def _streamed(path: Path, channel: str, stop: Stop) -> Recording:
     meter = LevelMeter()
-    stream = stream_audio(path, channel, meter.add)
+
+    def visit(block: Waveform) -> None:
+        stop.check()
+        meter.add(block)
+
+    stream = stream_audio(path, channel, visit)
     return Recording(
         name=str(path),
         channel=channel,
@@ -198,5 +189,6 @@ def _streamed(path: Path, channel: str) -> Recording:
         flags=stream.flags,
         levels=meter.levels(),
         audio_sha256=stream.audio_sha256,
-        blocks=stream.blocks,
+        blocks=checked(stream.blocks, stop),
+        stop=stop,
     )

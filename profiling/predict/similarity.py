@@ -12,7 +12,8 @@ import numpy as np
 from profiling.backbones.protocol import Backbone
 from profiling.config import AudioConfig
 from profiling.errors import AudioError, ConfigError
-from profiling.predict.recording import Source, hear, name_of
+from profiling.predict.recording import hear
+from profiling.predict.sources import Source, name_of
 from profiling.predict.vectors import Vectorizer
 
 EMBEDDING = "embedding"

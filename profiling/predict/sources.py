@@ -1,18 +1,86 @@
-"""From what is typed to recordings: files, folders, globs, lists and standard input."""
+"""What can be asked about: files, bytes and samples; from what is typed: folders, globs, lists, standard input."""
 
 from __future__ import annotations
 
 import glob
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from profiling.errors import ConfigError, ManifestError
-from profiling.predict.recording import FileBytes, Source
 
 STDIN = "-"
+#: More than this on standard input waits in a temporary file, so that memory does not follow its length.
+_PIPED_IN_MEMORY_BYTES = 8 << 20
 _LIST = "@"
 _WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples in memory.
+
+    Attributes:
+        array: (samples,) or (channels, samples).
+        rate_hz: samples per second.
+        name: what the answer calls them.
+    """
+
+    array: Any
+    rate_hz: float
+    name: str = "array"
+
+
+@dataclass(frozen=True, eq=False)
+class FileBytes:
+    """The bytes of an audio file, such as standard input's."""
+
+    data: bytes
+    name: str = "bytes"
+
+
+@dataclass(frozen=True, eq=False)
+class NamedFile:
+    """A file that answers and errors call by another name.
+
+    Attributes:
+        path: where it is.
+        name: what it is called.
+        held: whatever has to live as long as this, such as a temporary file.
+    """
+
+    path: Path
+    name: str
+    held: object = None
+
+
+Source = str | Path | Samples | FileBytes | NamedFile
+
+
+def name_of(source: Source) -> str:
+    """What answers call a source."""
+    return str(source) if isinstance(source, str | Path) else source.name
+
+
+def as_source(source: Any, rate_hz: float | None) -> Source:
+    """A path, bytes, or samples with their rate.
+
+    Raises:
+        ConfigError: samples without a rate, or a rate with a file.
+    """
+    if isinstance(source, bytes):
+        source = FileBytes(source)
+    if isinstance(source, Source):
+        if rate_hz is not None:
+            raise ConfigError(f"rate_hz={rate_hz} with a file: the file knows its rate, leave it out")
+        return source
+    if rate_hz is None:
+        raise ConfigError("samples need their rate: give rate_hz, such as profiler(waveform, 16000)")
+    return Samples(source, rate_hz)
 
 
 def expand(asked: Sequence[str], lists: Sequence[str] = ()) -> list[Source]:
@@ -41,7 +109,7 @@ def expand(asked: Sequence[str], lists: Sequence[str] = ()) -> list[Source]:
 
 def _expanded(name: str) -> Iterator[Source]:
     if name == STDIN:
-        yield FileBytes(sys.stdin.buffer.read(), STDIN)
+        yield _piped(sys.stdin.buffer)
     elif name.startswith(_LIST) and not Path(name).exists():
         yield from _listed(name.removeprefix(_LIST))
     elif Path(name).is_dir():
@@ -50,6 +118,17 @@ def _expanded(name: str) -> Iterator[Source]:
         yield from _matching(name)
     else:
         yield name
+
+
+def _piped(stream: BinaryIO) -> FileBytes | NamedFile:
+    start = stream.read(_PIPED_IN_MEMORY_BYTES)
+    if len(start) < _PIPED_IN_MEMORY_BYTES:
+        return FileBytes(start, STDIN)
+    file = tempfile.NamedTemporaryFile(prefix="profiling-stdin-")  # noqa: SIM115 - lives as long as the source
+    file.write(start)
+    shutil.copyfileobj(stream, file)
+    file.flush()
+    return NamedFile(Path(file.name), STDIN, file)
 
 
 def _in_folder(folder: Path) -> Iterator[str]:

@@ -17,14 +17,16 @@ from profiling.errors import AudioError
 from profiling.features.batching import Batcher, Piece
 from profiling.features.extract import feature_key
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
-from profiling.features.windows import Vectors, equal_windows, max_window_samples, window_mean
+from profiling.features.windows import Vectors, WindowMean, equal_windows, max_window_samples
 from profiling.predict.activity import Spans
 from profiling.predict.recording import Recording, cut
 
 CacheUse = Literal["off", "read", "write"]
 CACHE_USES = ("off", "read", "write")
-#: Windows in one batch, where the backbone may batch; the batcher sorts eight batches by length.
-_BATCH, _BATCH_OF_LONG = 16, 4
+#: (windows in a batch, batches that wait to be sorted by length): the windows of one long recording are equally long
+#: to one sample, and 8 of them are 4 minutes; short recordings have many lengths.
+_SHORT, _LONG = (16, 8), (4, 2)
+_LONG_SAMPLES = 120 * SAMPLE_RATE_HZ
 
 
 class Vectorizer:
@@ -81,29 +83,41 @@ class Vectorizer:
         self.found += len(rows) - len(todo)
         missing = [self._perturbed(recordings[i]) for i in todo]
         spans = [equal_windows(one.num_samples, self._longest) for one in missing]
-        for i, one, cuts, found in zip(todo, missing, spans, self._of_spans(missing, spans, ()), strict=True):
-            rows[i] = found if isinstance(found, AudioError) else self._row(one, cuts, found)
+        for i, one, cuts, found in zip(todo, missing, spans, self._means(missing, spans), strict=True):
+            rows[i] = found if isinstance(found, AudioError) else self._row(one, len(cuts), found)
         return [row for row in rows if row is not None]
 
-    def spans(
-        self, recordings: Sequence[Recording], spans: Sequence[Spans]
-    ) -> list[list[Vectors] | AudioError]:
-        """Features of stretches of each recording, each for itself and perturbed for itself."""
-        return self._of_spans(recordings, spans, self.rules.perturb)
+    def spans(self, recording: Recording, spans: Spans) -> Iterator[Vectors]:
+        """Features of stretches of a recording in the order of time, each perturbed for itself.
 
-    def _of_spans(
-        self, recordings: Sequence[Recording], spans: Sequence[Spans], perturb: Sequence[str]
-    ) -> list[list[Vectors] | AudioError]:
+        Raises:
+            AudioError: too short, changed meanwhile, or features that are not finite.
+        """
+        failed = self._too_short([recording])
+        computed = self._computed([recording], [spans], self.rules.perturb, failed)
+        for vectors in _in_order((number, vectors) for _, number, vectors in computed):
+            if error := _not_finite(vectors):
+                raise error
+            yield vectors
+        for error in failed.values():
+            raise error
+
+    def _means(
+        self, recordings: Sequence[Recording], spans: Sequence[Spans]
+    ) -> Iterator[Vectors | AudioError]:
+        """The mean over all windows of each recording; windows are let go of as they come."""
+        failed, means = self._too_short(recordings), [WindowMean() for _ in recordings]
+        for i, number, vectors in self._computed(recordings, spans, (), failed):
+            start, end = spans[i][number]
+            means[i].add(number, vectors, (end - start) / SAMPLE_RATE_HZ)
+        for i, mean in enumerate(means):
+            yield failed.get(i) or _not_finite(mean.features()) or mean.features()
+
+    def _too_short(self, recordings: Sequence[Recording]) -> dict[int, AudioError]:
         shortest = self.backbone.min_samples
-        failed = {
+        return {
             i: _too_short(one, shortest) for i, one in enumerate(recordings) if one.num_samples < shortest
         }
-        outputs = dict(self._computed(recordings, spans, perturb, failed))
-        rows: list[list[Vectors] | AudioError] = []
-        for i, cuts in enumerate(spans):
-            found = [] if i in failed else [outputs[i, number] for number in range(len(cuts))]
-            rows.append(failed.get(i) or _not_finite(found) or found)
-        return rows
 
     def _computed(
         self,
@@ -111,10 +125,10 @@ class Vectorizer:
         spans: Sequence[Spans],
         perturb: Sequence[str],
         failed: dict[int, AudioError],
-    ) -> Iterator[tuple[tuple[int, int], Vectors]]:
-        """Yields ((recording, window), its features); a file that changes while it is read becomes ``failed``."""
-        long = any(len(cuts) > _BATCH for cuts in spans)
-        batcher = Batcher(self.backbone.batching, _BATCH_OF_LONG if long else _BATCH)
+    ) -> Iterator[tuple[int, int, Vectors]]:
+        """Yields (recording, window, its features); a file that changes while it is read becomes ``failed``."""
+        long = any(recording.num_samples > _LONG_SAMPLES for recording in recordings)
+        batcher = Batcher(self.backbone.batching, *(_LONG if long else _SHORT))
         for i, (recording, cuts) in enumerate(zip(recordings, spans, strict=True)):
             if i in failed:
                 continue
@@ -122,16 +136,20 @@ class Vectorizer:
                 for number, waveform in enumerate(cut(recording.blocks(), cuts)):
                     heard = perturbed(waveform, perturb, recording.audio_sha256, *cuts[number])
                     for batch in batcher.add(Piece(i, number, heard)):
-                        yield from self._forward(batch)
+                        yield from self._forward(batch, recordings)
             except AudioError as error:
                 failed[i] = error
         for batch in batcher.flush():
-            yield from self._forward(batch)
+            yield from self._forward(batch, recordings)
 
-    def _forward(self, batch: list[Piece]) -> Iterator[tuple[tuple[int, int], Vectors]]:
+    def _forward(
+        self, batch: list[Piece], recordings: Sequence[Recording]
+    ) -> Iterator[tuple[int, int, Vectors]]:
+        for piece in batch:
+            recordings[piece.utterance].stop.check()
         outputs = self.backbone.extract([piece.waveform for piece in batch], self.layers)
-        for row, piece in enumerate(batch):
-            yield (piece.utterance, piece.window), {layer: outputs[layer][row] for layer in self.layers}
+        for row, piece in enumerate(batch):  # copies: a row would keep the whole batch
+            yield piece.utterance, piece.window, {layer: outputs[layer][row].copy() for layer in self.layers}
 
     def _perturbed(self, recording: Recording) -> Recording:
         """The whole recording after the steps of training; they need it in memory."""
@@ -142,11 +160,10 @@ class Vectorizer:
         )
         return replace(recording, num_samples=len(waveform), blocks=lambda: [waveform])
 
-    def _row(self, recording: Recording, spans: Spans, windows: list[Vectors]) -> Vectors:
+    def _row(self, recording: Recording, windows: int, row: Vectors) -> Vectors:
         """A recording's features, as training would have read them from its store."""
-        row = window_mean(windows, [(end - start) / SAMPLE_RATE_HZ for start, end in spans])
         if self._writer is not None and recording.audio_sha256:
-            flags = (*recording.flags, *(("windowed",) if len(spans) > 1 else ()))
+            flags = (*recording.flags, *(("windowed",) if windows > 1 else ()))
             self._writer.add(RowKey(recording.audio_sha256), row, flags, recording.duration_s)
         return {layer: vector.astype(self._dtype).astype(np.float32) for layer, vector in row.items()}
 
@@ -187,8 +204,17 @@ def _too_short(recording: Recording, min_samples: int) -> AudioError:
     )
 
 
-def _not_finite(rows: Sequence[Vectors]) -> AudioError | None:
-    wrong = sorted({layer for row in rows for layer, vector in row.items() if not np.isfinite(vector).all()})
+def _in_order(numbered: Iterable[tuple[int, Vectors]]) -> Iterator[Vectors]:
+    early, passed = dict[int, Vectors](), 0
+    for number, vectors in numbered:
+        early[number] = vectors
+        while passed in early:
+            yield early.pop(passed)
+            passed += 1
+
+
+def _not_finite(features: Vectors) -> AudioError | None:
+    wrong = sorted(layer for layer, vector in features.items() if not np.isfinite(vector).all())
     if not wrong:
         return None
     return AudioError("backbone", f"{'|'.join(wrong)} not finite: samples far beyond full scale?")

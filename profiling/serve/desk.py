@@ -16,6 +16,8 @@ from profiling.errors import AudioError, ConfigError
 from profiling.predict.panel import Panel, PanelOptions
 from profiling.predict.profiler import Profiler
 from profiling.predict.rows import Row, to_json
+from profiling.predict.sources import NamedFile
+from profiling.predict.stop import Stop
 from profiling.serve.limits import Limits, RefusedError
 from profiling.serve.upload import Upload
 
@@ -37,7 +39,7 @@ class Asked:
 
 
 class LeftError(Exception):
-    """The client went away before its turn came."""
+    """The client went away before it was answered."""
 
 
 class Desk:
@@ -102,14 +104,15 @@ class Desk:
             upload: the recording.
             asked: how to listen.
             left: done when the client goes away. One that waits is then forgotten; one that is being computed
-                runs to its end, because a network cannot be stopped between two layers.
+                ends before its next block or batch.
 
         Raises:
             AudioError: it cannot be used.
             RefusedError: it is too long.
             LeftError: the client went away.
         """
-        job = asyncio.get_running_loop().run_in_executor(self._pool, self._row, upload, asked)
+        stop = Stop()
+        job = asyncio.get_running_loop().run_in_executor(self._pool, self._row, upload, asked, stop)
         gone = asyncio.ensure_future(left)
         first: set[asyncio.Future[Any]] = {job, gone}
         try:
@@ -118,6 +121,7 @@ class Desk:
                 raise LeftError
             return await job
         finally:
+            stop.ask()
             gone.cancel()
             job.cancel()
 
@@ -125,14 +129,10 @@ class Desk:
         """Ends the thread; what waits is forgotten."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _row(self, upload: Upload, asked: Asked) -> Row:
+    def _row(self, upload: Upload, asked: Asked, stop: Stop) -> Row:
         started = time.monotonic()
         self._check_duration(upload)
-        try:
-            profile = self._panel(asked)(upload.path)
-        except AudioError as error:
-            raise AudioError(error.stage, error.reason.replace(str(upload.path), upload.name)) from None
-        row: dict[str, Any] = {**to_json(profile), "path": upload.name}
+        row = to_json(self._panel(asked)(NamedFile(upload.path, upload.name), stop=stop))
         self._recent_s += 0.2 * (time.monotonic() - started - self._recent_s)
         return row
 
