@@ -1,10 +1,10 @@
 """Whether the memory of a prediction follows the length of its recording.
 
-    python benchmarks/predict_memory.py [--hours 0.0167 1 3 6] [--timeline 10] [--threads 2]
+    python benchmarks/predict_memory.py [--hours 0.0167 1 3 6] [--others 3] [--timeline 10]
 
 Recordings are written block by block to a temporary folder; each is answered by ``profiling predict`` in a fresh
-process, whose peak resident memory (VmHWM) is read at its end. WAV at 16 kHz in every length; at the longest also
-FLAC, Opus, MP3 and a WAV of 44.1 kHz in stereo.
+process, whose peak resident memory (VmHWM) is read at its end. WAV at 16 kHz in every length of ``--hours``; FLAC, Opus,
+MP3 and a WAV of 44.1 kHz in stereo in those of ``--others``.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--hours", type=float, nargs="+", default=[1 / 60, 1, 3, 6])
+    parser.add_argument("--hours", type=float, nargs="*", default=[1 / 60, 1, 3, 6])
+    parser.add_argument("--others", type=float, nargs="*", default=[3], help="hours of the other kinds")
     parser.add_argument("--timeline", type=float, help="seconds of the longest window")
     parser.add_argument("--model", action="append", default=[], help="default: the package's age and gender")
     asked = parser.parse_args()
@@ -109,8 +110,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for hours in asked.hours:
             show(Path(name), SHORT, hours, extra)
-        for kind in OTHERS:
-            show(Path(name), kind, max(asked.hours), extra)
+        for hours in asked.others:
+            for kind in OTHERS:
+                show(Path(name), kind, hours, extra)
 
 
 if __name__ == "__main__":

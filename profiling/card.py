@@ -104,12 +104,12 @@ def _checked(scored: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _score_line(metrics: Mapping[str, Any]) -> str:
+    """A correlation is undefined where the truth does not vary, as on one speaker's age."""
     told = []
-    for name in _SCORES:
-        if name in metrics:
-            low, high = metrics[name]["low"], metrics[name]["high"]
-            between = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
-            told.append(f"{name} {metrics[name]['value']:.3f}{between}")
+    for name in (name for name in _SCORES if name in metrics):
+        value, low, high = (metrics[name][part] for part in ("value", "low", "high"))
+        between = f" [{low:.3f}, {high:.3f}]" if low is not None else ""
+        told.append(f"{name} undefined" if value is None else f"{name} {value:.3f}{between}")
     return ", ".join(told)
 
 

@@ -163,6 +163,14 @@ def test_the_card_says_what_its_confidence_was_fitted_on() -> None:
     assert "Not calibrated" in model_card(replace(gender, calibration={}))
 
 
+def test_a_score_that_is_undefined_is_said_in_the_card() -> None:
+    spec = read_bundle(AGE).spec
+    metrics = decided(spec.metrics["test"])["metrics"]
+    metrics["pearson"] = {**metrics["pearson"], "value": None, "low": None, "high": None}
+    text = model_card(spec)
+    assert "pearson undefined" in text and f"mae {metrics['mae']['value']:.3f}" in text
+
+
 def test_what_is_trained_on_ecapa2_inherits_its_licence() -> None:
     spec = read_bundle(GENDER).spec
     spec.backbone["name"] = "ecapa2"

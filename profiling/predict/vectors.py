@@ -23,9 +23,9 @@ from profiling.predict.recording import Recording, cut
 
 CacheUse = Literal["off", "read", "write"]
 CACHE_USES = ("off", "read", "write")
-#: (windows in a batch, batches that wait to be sorted by length): the windows of one long recording are equally long
-#: to one sample, and 8 of them are 4 minutes; short recordings have many lengths.
-_SHORT, _LONG = (16, 8), (4, 2)
+#: (windows in a batch, batches that wait to be sorted by length). The windows of a long recording are equally long to
+#: one sample. On a CPU four of 30 s together need a quarter more time and 250 MiB more than one (docs/performance.md).
+_SHORT, _LONG, _LONG_ON_CPU = (16, 8), (4, 2), (1, 1)
 _LONG_SAMPLES = 120 * SAMPLE_RATE_HZ
 
 
@@ -128,7 +128,8 @@ class Vectorizer:
     ) -> Iterator[tuple[int, int, Vectors]]:
         """Yields (recording, window, its features); a file that changes while it is read becomes ``failed``."""
         long = any(recording.num_samples > _LONG_SAMPLES for recording in recordings)
-        batcher = Batcher(self.backbone.batching, *(_LONG if long else _SHORT))
+        of_long = _LONG_ON_CPU if self.backbone.device == "cpu" else _LONG
+        batcher = Batcher(self.backbone.batching, *(of_long if long else _SHORT))
         for i, (recording, cuts) in enumerate(zip(recordings, spans, strict=True)):
             if i in failed:
                 continue
