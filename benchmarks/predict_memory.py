@@ -3,8 +3,8 @@
     python benchmarks/predict_memory.py [--hours 0.0167 1 3 6] [--others 3] [--timeline 10]
 
 Recordings are written block by block to a temporary folder; each is answered by ``profiling predict`` in a fresh
-process, whose peak resident memory (VmHWM) is read at its end. WAV at 16 kHz in every length of ``--hours``; FLAC, Opus,
-MP3 and a WAV of 44.1 kHz in stereo in those of ``--others``.
+process, whose peak resident memory (VmHWM) is read at its end. WAV at 16 kHz for ``--hours``; FLAC, Opus,
+MP3 and a WAV of 44.1 kHz in stereo for ``--others``.
 """
 
 from __future__ import annotations
