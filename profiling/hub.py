@@ -7,6 +7,8 @@ its own client retries for 23 seconds before it gives up.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +122,28 @@ def _additions(bundle: Bundle, repo_id: str) -> list[Any]:
 def _download(repo_id: str, revision: str) -> Path:
     """Every file of one commit: the first says which, the others are asked of that."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()  # a few kilobytes
     first, *others = bundle_files()
-    folder = Path(hf_hub_download(repo_id, first, revision=revision)).parent
-    for name in others:
-        hf_hub_download(repo_id, name, revision=folder.name)
+    with _without_bars():  # a few kilobytes
+        folder = Path(hf_hub_download(repo_id, first, revision=revision)).parent
+        for name in others:
+            hf_hub_download(repo_id, name, revision=folder.name)
     return folder
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """The hub's progress bars are a switch of the whole process: left as it was found."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
 
 
 def _cached(repo_id: str, revision: str) -> Path | None:

@@ -16,11 +16,6 @@ from profiling.corpora.generated import generate_corpus
 from tests.command_line import CommandLine
 
 
-@pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(tmp_path, capsys)
-
-
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two generated corpora of other people, 6 speakers and 4 utterances each."""

@@ -38,11 +38,6 @@ _IN_OPEN, _IN_ISDIR = 0x20, 0x40000000  # linux/inotify.h
 
 
 @pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(tmp_path, capsys)
-
-
-@pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Six recordings of 0.5 s."""
     for i in range(6):

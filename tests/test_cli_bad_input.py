@@ -69,11 +69,6 @@ def make_good(folder: Path) -> None:
 
 
 @pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(tmp_path, capsys)
-
-
-@pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A table of ten recordings that must be refused and eight that must not."""
     folder = tmp_path / "mine"

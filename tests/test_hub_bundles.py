@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import constants
+from huggingface_hub.utils import are_progress_bars_disabled
 
 from profiling.bundle import bundle_files, read_bundle
 from profiling.card import CARD, decided, model_card
@@ -41,6 +42,7 @@ def test_pushed_and_fetched_is_the_same_profiler(hub: type[HubRepositories]) -> 
     commit = push(GENDER, "me/gender")
     assert set(hub.commits["me/gender"][commit]) == {*bundle_files(), CARD}
     folder = fetch("me/gender", commit)
+    assert not are_progress_bars_disabled(), "a switch of the whole process, left as it was"
     assert read_bundle(folder).signature == read_bundle(GENDER).signature
     card = hub.commits["me/gender"][commit][CARD].decode()
     assert 'from_pretrained("me/gender")' in card

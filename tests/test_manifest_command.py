@@ -23,11 +23,6 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "corpora.md"
 
 
 @pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    return CommandLine(tmp_path, capsys)
-
-
-@pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """Three recordings of 0.5 s, the third a copy of the first."""
     folder = tmp_path / "mine"

@@ -17,6 +17,7 @@ from profiling.errors import AudioError, ConfigError
 from profiling.predict import Panel, PanelOptions, Profile, Profiler, load_profilers
 from profiling.predict import recording as recordings
 from profiling.predict.sources import FileBytes, Samples
+from profiling.predict.stop import Stop, StoppedError
 from tests.recordings import speechlike, write
 from tests.trained import Lab, call
 
@@ -175,6 +176,34 @@ def test_long_recordings_are_read_in_blocks_and_answered_alike(
     for one, other in zip(streamed.timeline, whole.timeline, strict=True):
         assert (one.start_s, one.end_s) == (other.start_s, other.end_s)
         assert one.answers[1].value == pytest.approx(other.answers[1].value, rel=1e-5)
+
+
+@pytest.mark.parametrize("streamed_above_s", [1e9, 60.0], ids=["in memory", "in blocks"])
+def test_work_that_nobody_waits_for_ends_between_two_windows(
+    models: list[Path],
+    voices: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    streamed_above_s: float,
+) -> None:
+    monkeypatch.setattr(recordings, "STREAMED_ABOVE_S", streamed_above_s)
+    samples = np.tile(sf.read(voices[0], dtype="float32")[0], 70)[: 150 * 16_000]
+    sf.write(tmp_path / "long.wav", samples, 16_000)
+    panel, stop = Panel.from_pretrained(*models, options=PanelOptions(window_s=5, vad="energy")), Stop()
+    seen = counted(panel.profilers, monkeypatch)
+    assert panel(tmp_path / "long.wav", stop=stop).error is None
+    windows = len(seen)
+    assert windows > 15
+    del seen[:]
+    backbone = panel.profilers[0].backbone
+    extract = backbone.extract
+    monkeypatch.setattr(backbone, "extract", lambda *given: (stop.ask(), extract(*given))[1])
+    with pytest.raises(StoppedError):
+        panel(tmp_path / "long.wav", stop=stop)
+    assert len(seen) == 1
+    with pytest.raises(StoppedError):
+        panel(tmp_path / "long.wav", stop=stop)
+    assert len(seen) == 1, "asked before it began"
 
 
 def test_a_timeline_does_not_change_the_whole_answer(models: list[Path], voices: list[Path]) -> None:

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 import torch
 
-from profiling.errors import ManifestError
+from profiling.audio import perturb
+from profiling.errors import ConfigError, ManifestError
 from profiling.pretraining import augment
 from profiling.pretraining.config import AugmentConfig, PretrainConfig, SpeechConfig
 from profiling.pretraining.data import CropStream, loader
@@ -170,6 +171,6 @@ def test_torchaudio_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyP
     def fail(name: str) -> None:
         raise OSError("undefined symbol")
 
-    monkeypatch.setattr(augment.importlib, "import_module", fail)
-    with pytest.raises(augment.ConfigError, match=r"torchaudio.*undefined symbol"):
+    monkeypatch.setattr(perturb.importlib, "import_module", fail)
+    with pytest.raises(ConfigError, match=r"pretraining needs torchaudio.*undefined symbol"):
         augment.functionals()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.profiler import Profiler
 from profiling.serve import app as application
 from profiling.serve.app import PAGE, build_app
@@ -24,20 +23,6 @@ from tests.test_predict_command import alike, odd, spoil
 from tests.trained import ROOT, call
 
 WAV = encode(speechlike(2.5), 16_000, "wav")
-
-
-@pytest.fixture(scope="module")
-def profilers() -> list[Profiler]:
-    return load_profilers(default_bundles())
-
-
-@pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go in this test."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 def client_of(profilers: list[Profiler], limits: Limits) -> TestClient:

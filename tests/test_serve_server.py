@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import http.client
 import socket
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from profiling.predict.loading import default_bundles, load_profilers
 from profiling.predict.panel import Panel
 from profiling.predict.profiler import Profiler
 from profiling.serve.limits import Limits
@@ -20,19 +20,6 @@ from tests.recordings import encode, speechlike
 from tests.serving import Gate, Running, left_behind, running
 
 WAV = encode(speechlike(1.2), 16_000, "wav")
-
-
-@pytest.fixture(scope="module")
-def profilers() -> list[Profiler]:
-    return load_profilers(default_bundles())
-
-
-@pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -139,4 +126,31 @@ def test_a_client_that_goes_away_while_it_waits(profilers: list[Profiler], kept:
         gate.opened.set()
         assert [first.result()[0], last.result()[0]] == [200, 200]
         assert len(gate.heard) == 2, "the one that went away was computed all the same"
+    assert not left_behind(kept)
+
+
+def test_what_is_computed_for_nobody_ends_before_its_next_window(
+    profilers: list[Profiler], kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = encode(speechlike(130.0, 8_000), 8_000, "wav")
+    backbone, calls = profilers[0].backbone, list[int]()
+    entered, opened_again, extract = threading.Event(), threading.Event(), backbone.extract
+
+    def slow(waveforms: list[np.ndarray], layers: list[str]) -> object:
+        calls.append(len(waveforms))
+        entered.set()
+        assert opened_again.wait(20)
+        return extract(waveforms, layers)
+
+    monkeypatch.setattr(backbone, "extract", slow)
+    with running(profilers) as server, ThreadPoolExecutor(1) as people:
+        with opened(server, f"Content-Length: {len(long)}") as connection:
+            connection.sendall(long)
+            assert entered.wait(20)
+        until(lambda: server.desk.taken == 0)
+        next_one = people.submit(server.ask, "POST", "/api/predict", WAV)
+        until(lambda: server.desk.taken == 1)
+        opened_again.set()
+        assert next_one.result()[0] == 200
+    assert calls == [1, 1], "one window of five was computed for nobody, then the next recording"
     assert not left_behind(kept)

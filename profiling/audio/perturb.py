@@ -66,18 +66,22 @@ def perturbed(
     return np.ascontiguousarray(heard, dtype=np.float32)
 
 
-def _functional() -> Any:
+def torchaudio_functional(needed_by: str) -> Any:
     """``torchaudio.functional``, imported when first needed.
 
     Raises:
-        ConfigError: torchaudio cannot be imported.
+        ConfigError: torchaudio cannot be imported; says what needs it.
     """
     try:
         return importlib.import_module("torchaudio.functional")
     except (ImportError, OSError) as error:
         raise ConfigError(
-            f"audio.perturb needs torchaudio, of the same version as torch ({error}); pip install torchaudio"
+            f"{needed_by} needs torchaudio, of the same version as torch ({error}); pip install torchaudio"
         ) from error
+
+
+def _functional() -> Any:
+    return torchaudio_functional("audio.perturb")
 
 
 def _torch(samples: Any) -> Any:

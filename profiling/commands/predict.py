@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: There is no corpus of emotional speech whose licence lets a head trained on it travel with the package.
 DEFAULT_SAYS = (
     "no --model: the default answers, age and gender by the small offline network (docs/mini.md), not by ECAPA2",
-    "for emotion train a head: python train.py task=emotion corpus.train=[csv:PATH] backbone=native_mini",
+    "for emotion train a head: profiling train task=emotion corpus.train=[csv:PATH] backbone=native_mini",
 )
 _EPILOG = (
     "A row for every recording, also for one that cannot be used: it says why, and the exit code is 1. "
@@ -170,4 +170,4 @@ def _write(
 
 
 def _count(progress: PredictProgress, profile: Profile) -> None:
-    progress.update(profile.duration_s, failed=profile.error is not None)
+    progress.update(profile.duration_s or 0.0, failed=profile.error is not None)

@@ -1,4 +1,4 @@
-"""What extraction says while it works: utterances, hours of audio, times real time, time left, failures."""
+"""What long work on recordings says meanwhile: how many, hours of audio, times real time, time left, failures."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ class ExtractionProgress:
         total: utterances to compute.
         shown: False says nothing.
         stream: where to.
+        unit: what is counted.
     """
 
-    def __init__(self, total: int, *, shown: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, *, shown: bool = True, stream: TextIO | None = None, unit: str = "utterances"
+    ) -> None:
         self._stream = stream or sys.stderr
         self._terminal = shown and self._stream.isatty()
         self._plain = shown and not self._terminal
-        self._total = total
-        self._bar = tqdm(total=total, unit="utt", file=self._stream, disable=not self._terminal)
+        self._total, self._unit = total, unit
+        self._bar = tqdm(total=total, unit=f" {unit}", file=self._stream, disable=not self._terminal)
         self._started = self._said = time.monotonic()
         self.done = 0
         self.failed = 0
@@ -67,8 +70,8 @@ class ExtractionProgress:
         self._bar.update(utterances)
         if self._plain and time.monotonic() - self._said > _PLAIN_EVERY_S:
             self._said = time.monotonic()
-            left_s = self.wall_s / self.done * (self._total - self.done)
-            line = f"{self.done}/{self._total} utterances, {self._facts()}, {human_duration(left_s)} left"
+            left_s = self.wall_s / self.done * max(0, self._total - self.done)
+            line = f"{self.done}/{self._total} {self._unit}, {self._facts()}, {human_duration(left_s)} left"
             print(line, file=self._stream, flush=True)
 
     def _facts(self) -> str:

@@ -5,14 +5,13 @@ Every function takes a ``torch.Generator`` and draws from nothing else, so a bat
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from profiling.audio.perturb import torchaudio_functional
 from profiling.backbones.protocol import SAMPLE_RATE_HZ
-from profiling.errors import ConfigError
 from profiling.pretraining.config import AugmentConfig
 
 _TINY = 1e-6  # amplitude, far below 16 bits
@@ -42,15 +41,8 @@ class Mixture(NamedTuple):
 
 
 def functionals() -> Any:
-    """``torchaudio.functional``, imported when first needed.
-
-    Raises:
-        ConfigError: torchaudio cannot be imported.
-    """
-    try:
-        return importlib.import_module("torchaudio.functional")
-    except (ImportError, OSError) as error:
-        raise ConfigError(f"pretraining needs torchaudio, as new as torch is ({error})") from error
+    """``torchaudio.functional``, imported when first needed."""
+    return torchaudio_functional("pretraining")
 
 
 def distort(waveforms: Tensor, config: AugmentConfig, generator: torch.Generator) -> Mixture:
