@@ -151,6 +151,7 @@ def test_a_file_nobody_may_read(lab: Lab, tmp_path: Path) -> None:
         (("--format", "parquet", "a.wav"), "--out answers.parquet"),
         (("--out", "answers.xml", "a.wav"), "give --format"),
         (("--resume", "a.wav"), "give --out"),
+        (("--text", "--format", "csv", "a.wav"), "leave out --out and --format"),
         (("--cache", "yes", "a.wav"), "cache=yes"),
         (("--formt", "csv", "a.wav"), "unrecognized arguments"),
     ],
@@ -198,6 +199,35 @@ def test_formats_say_the_same(lab: Lab, folder: Path, tmp_path: Path) -> None:
         of_heads = [f"{task}:{flag}" for task in ("age", "gender") for flag in one[task].get("flags", [])]  # type: ignore[attr-defined]
         assert row["flags"] == "|".join([*one["flags"], *of_heads])  # type: ignore[misc]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.jsonl", "a.parquet", "in"]
+
+
+def test_text_is_for_reading(lab: Lab, folder: Path) -> None:
+    said = predict(
+        lab, folder / "3.wav", folder / "bad.wav", "--text", "--timeline", "0.5", "--vad", "energy"
+    )
+    (row, bad) = lines(
+        predict(lab, folder / "3.wav", folder / "bad.wav", "--timeline", "0.5", "--vad", "energy")
+    )
+    first, *between, last = said.out.splitlines()
+    assert (said.code, first) == (1, f"{folder / '3.wav'}, 1.3 s")
+    assert last == f"{folder / 'bad.wav'}: no answer: {bad['error']}"
+    shares = sorted(row["gender"]["probabilities"].items(), key=lambda pair: -pair[1])  # type: ignore[index]
+    assert between[0].startswith(
+        "  gender: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares)
+    )
+    assert between[1].startswith(f"  age: {row['age']['value']:.1f} years")  # type: ignore[index]
+    windows = [line for line in between if line.startswith("    ")]
+    assert len(windows) == len(row["timeline"])  # type: ignore[arg-type]
+    assert f"by {row['vad']}" in said.out
+
+
+def test_a_folder_that_cannot_be_read(lab: Lab, folder: Path) -> None:
+    folder.chmod(0)
+    with ordinary_rights():
+        said = predict(lab, folder)
+    folder.chmod(0o755)
+    assert (said.code, said.out) == (2, "")
+    assert "cannot be read: Permission denied" in said.err
 
 
 def test_a_timeline_in_a_table_has_a_row_a_window(lab: Lab, folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from profiling.commands.arguments import Parser, answer, say
 
@@ -64,6 +64,7 @@ def _parser() -> Parser:
         "--out", type=Path, metavar="FILE", help="write there, whole or not at all (default: standard output)"
     )
     add("--format", choices=["jsonl", "csv", "parquet"], help="default: by the suffix of --out, else jsonl")
+    add("--text", action="store_true", help="for reading: a few lines a recording instead of a row")
     add("--resume", action="store_true", help="go on with --out: rows that still hold are kept")
     add("--cache", default="read", help="features seen before: read, write (and read), off (default: read)")
     add("--features", type=Path, metavar="FOLDER", help="of the feature cache (default: paths.features)")
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
     with PredictProgress(len(sources)) as progress:
         if asked.out is None:
-            _stream(panel, sources, kind, progress)
+            _stream(panel, sources, "text" if asked.text else kind, progress)
         else:
             _write(panel, sources, kind, progress, asked)
     if progress.done > 1:
@@ -96,6 +97,8 @@ def main(argv: Sequence[str]) -> int:
 def _check(asked: Namespace) -> None:
     from profiling.errors import ConfigError
 
+    if asked.text and (asked.out or asked.format):
+        raise ConfigError("--text is for reading on the screen: leave out --out and --format")
     if asked.resume and asked.out is None:
         raise ConfigError("--resume goes on with a file: give --out")
 
@@ -131,16 +134,20 @@ def _panel(asked: Namespace) -> Panel:
     return panel
 
 
-def _stream(panel: Panel, sources: Sequence[Source], kind: Format, progress: PredictProgress) -> None:
+def _stream(
+    panel: Panel, sources: Sequence[Source], kind: Format | Literal["text"], progress: PredictProgress
+) -> None:
     from profiling.predict.output import TableStream, rows_of
+    from profiling.predict.text import to_text
 
     table = TableStream(sys.stdout) if kind == "csv" else None
     for profile in panel.profiles(sources):
-        rows = rows_of(profile, kind)
-        if table is not None:
-            table.write(rows)
+        if kind == "text":
+            answer(to_text(profile))
+        elif table is not None:
+            table.write(rows_of(profile, "csv"))
         else:
-            answer(json.dumps(rows[0], ensure_ascii=False))
+            answer(json.dumps(rows_of(profile, "jsonl")[0], ensure_ascii=False))
         _count(progress, profile)
     if table is not None:
         table.flush()

@@ -17,6 +17,7 @@ from profiling.predict.sources import Source, name_of
 from profiling.predict.vectors import Vectorizer
 
 EMBEDDING = "embedding"
+_DIGITS = 6  # two machines agree to about this
 
 #: What the number means, by what stands behind the backbone (``Backbone.training``).
 MEANING = {
@@ -90,4 +91,4 @@ def _compared(
             return Similarity(a, b, None, name, str(one))
     assert not isinstance(left, AudioError) and not isinstance(right, AudioError)  # noqa: S101
     cosine = float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
-    return Similarity(a, b, cosine, name)
+    return Similarity(a, b, round(cosine, _DIGITS), name)
