@@ -48,12 +48,10 @@ def _said(one: Answer) -> str:
 
 def _how_sure(one: Answer) -> str:
     """Over new speakers like those of training; elsewhere the share is smaller."""
+    of_whom = f"({100 * LEVEL:.0f} % of new speakers like those of training)"
     if one.interval is not None:
-        low, high, share = one.interval.low, one.interval.high, one.interval.coverage
-        return f"; {low:.1f} to {high:.1f} holds the truth for {100 * share:.0f} % of speakers like those of training"
-    if one.label_set:
-        return f"; {' or '.join(one.label_set)} for {100 * LEVEL:.0f} % of speakers like those of training"
-    return ""
+        return f"; between {one.interval.low:.1f} and {one.interval.high:.1f} {of_whom}"
+    return f"; not ruled out: {', '.join(one.label_set)} {of_whom}" if one.label_set else ""
 
 
 def _flagged(flags: tuple[str, ...]) -> str:
