@@ -134,7 +134,11 @@ def _download(repo_id: str, revision: str) -> Path:
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """The hub's progress bars are a switch of the whole process: left as it was found."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     if are_progress_bars_disabled():
         yield
