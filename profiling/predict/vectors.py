@@ -17,15 +17,16 @@ from profiling.errors import AudioError
 from profiling.features.batching import Batcher, Piece
 from profiling.features.extract import feature_key
 from profiling.features.store import FeatureStore, RowKey, ShardWriter
+from profiling.features.streams import batch_seconds
 from profiling.features.windows import Vectors, WindowMean, equal_windows, max_window_samples
 from profiling.predict.activity import Spans
 from profiling.predict.recording import Recording, cut
 
 CacheUse = Literal["off", "read", "write"]
 CACHE_USES = ("off", "read", "write")
-#: (windows in a batch, batches that wait to be sorted by length). The windows of a long recording are equally long to
-#: one sample. On a CPU four of 30 s together need a quarter more time and 250 MiB more than one (docs/performance.md).
-_SHORT, _LONG, _LONG_ON_CPU = (16, 8), (4, 2), (1, 1)
+#: (most windows in a batch, batches that wait to be sorted by length). The windows of a long recording are equally
+#: long to one sample, so that few need to wait.
+_SHORT, _LONG = (16, 8), (4, 2)
 _LONG_SAMPLES = 120 * SAMPLE_RATE_HZ
 
 
@@ -128,8 +129,9 @@ class Vectorizer:
     ) -> Iterator[tuple[int, int, Vectors]]:
         """Yields (recording, window, its features); a file that changes while it is read becomes ``failed``."""
         long = any(recording.num_samples > _LONG_SAMPLES for recording in recordings)
-        of_long = _LONG_ON_CPU if self.backbone.device == "cpu" else _LONG
-        batcher = Batcher(self.backbone.batching, *(of_long if long else _SHORT))
+        size, waiting = _LONG if long else _SHORT
+        seconds = batch_seconds(self.backbone, streams=1)
+        batcher = Batcher(self.backbone.batching, size, max_batch_s=seconds, sorted_batches=waiting)
         for i, (recording, cuts) in enumerate(zip(recordings, spans, strict=True)):
             if i in failed:
                 continue
