@@ -260,6 +260,7 @@ def test_probes_share_a_bank_and_a_corpus_without_the_label_is_left_out_of_the_t
     skipped = [job for job in (tmp_path / "packed").glob("[0-9]*") if not (job / "validation.json").exists()]
     assert len(skipped) == 2
     assert "## corpus.train by task" in (tmp_path / "packed" / "sweep.md").read_text()
+    assert "By corpus.train" in (tmp_path / "packed" / "report.html").read_text()
 
 
 def test_two_sweeps_at_once_share_one_cache(lab: Lab, tmp_path: Path) -> None:

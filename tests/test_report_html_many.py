@@ -44,46 +44,51 @@ def group(
     }  # fmt: skip
 
 
+def studied(folder: Path) -> Path:
+    """A run with everything that may stand beside its scores."""
+    run_at(folder)
+    gap = {
+        "grouping": "sex", "metric": "uar", "groups": 2, "gap": 0.2, "best": "female", "worst": "male",
+        "random_median": 0.1, "random_95": 0.3, "p_value": 0.4, "note": "not told apart",
+    }  # fmt: skip
+    groups = {"groups": [group("female", 0.7, 6, 0.6, 0.8), group("male", 0.5, 2)], "gaps": [gap]}
+    write_json(folder / "groups.json", {"parts": {"test": groups}})
+    bins = [{"low": 0.4, "high": 0.5, "n": 50, "confidence": 0.45, "accuracy": 0.4}]
+    few = [{"low": 0.9, "high": 1.0, "n": 1, "confidence": 0.99, "accuracy": 0.0}]
+    state = {"ece": 0.123, "nll": 1.0, "brier": 0.6, "reliability": bins + few}
+    covered = {"value": 0.85, "low": 0.7, "high": 0.95, "reason": None, "speakers": 9}
+    part = {
+        "n": 180, "speakers": 9, "before": state, "after": None,
+        "conformal": [{"level": 0.9, "coverage": covered, "mean_size": 1.7, "singletons": 0.4, "reason": None}],
+        "risk_coverage": {"aurc": 0.3, "reason": None, "curve": [
+            {"coverage": 0.5, "risk": 0.2}, {"coverage": 1.0, "risk": 0.4}]},
+    }  # fmt: skip
+    fitted = {"part": "test", "corpora": ["nemo"], "protocol": "loso"}
+    temperature = {"value": None, "speakers": 4, "utterances": 9, "reason": "4 speakers, 5 needed"}
+    section = {"temperature": temperature, "conformal": [], "fitted_on": fitted}
+    write_json(folder / "calibration.json", {"calibration": section, "parts": {"test": part}})
+    fact = {
+        "part": "test", "ours": 0.4, "constant": 0.33, "system": "WavLM", "value": 0.7, "protocol": "sessions",
+        "metric": "uar", "source": "a paper", "comparable": False, "because": "another corpus",
+    }  # fmt: skip
+    write_json(folder / "published.json", [fact])
+    curves = "step,train_loss/a,train_loss/b,val_uar/a,val_uar/b\n1,2,3,0.3,0.4\n2,1,,0.5,\n3,0.5,,0.6,\n"
+    (folder / "logs" / "csv").mkdir(parents=True)
+    (folder / "logs" / "csv" / "metrics.csv").write_text(curves)
+    rows = [
+        {"steps": steps, "step": "clean" if steps == "clean" else "noise", "severity": severity, "corpus": "emodb",
+         "decision": "masked", "metric": "uar", "value": value, "low": None, "high": None, "reason": "few",
+         "n": 10, "speakers": 3, "lost": 0}
+        for steps, severity, value in (("clean", None, 0.9), ("noise:20", 20.0, 0.8), ("noise:0", 0.0, 0.5))
+    ]  # fmt: skip
+    write_json(folder / "robustness.json", {"chains": [], "rows": rows})
+    return folder
+
+
 class TestStudies:
     @pytest.fixture
     def page(self, tmp_path: Path) -> Read:
-        run_at(tmp_path)
-        gap = {
-            "grouping": "sex", "metric": "uar", "groups": 2, "gap": 0.2, "best": "female", "worst": "male",
-            "random_median": 0.1, "random_95": 0.3, "p_value": 0.4, "note": "not told apart",
-        }  # fmt: skip
-        groups = {"groups": [group("female", 0.7, 6, 0.6, 0.8), group("male", 0.5, 2)], "gaps": [gap]}
-        write_json(tmp_path / "groups.json", {"parts": {"test": groups}})
-        bins = [{"low": 0.4, "high": 0.5, "n": 50, "confidence": 0.45, "accuracy": 0.4}]
-        few = [{"low": 0.9, "high": 1.0, "n": 1, "confidence": 0.99, "accuracy": 0.0}]
-        state = {"ece": 0.123, "nll": 1.0, "brier": 0.6, "reliability": bins + few}
-        covered = {"value": 0.85, "low": 0.7, "high": 0.95, "reason": None, "speakers": 9}
-        part = {
-            "n": 180, "speakers": 9, "before": state, "after": None,
-            "conformal": [{"level": 0.9, "coverage": covered, "mean_size": 1.7, "singletons": 0.4, "reason": None}],
-            "risk_coverage": {"aurc": 0.3, "reason": None, "curve": [
-                {"coverage": 0.5, "risk": 0.2}, {"coverage": 1.0, "risk": 0.4}]},
-        }  # fmt: skip
-        fitted = {"part": "test", "corpora": ["nemo"], "protocol": "loso"}
-        temperature = {"value": None, "speakers": 4, "utterances": 9, "reason": "4 speakers, 5 needed"}
-        section = {"temperature": temperature, "conformal": [], "fitted_on": fitted}
-        write_json(tmp_path / "calibration.json", {"calibration": section, "parts": {"test": part}})
-        fact = {
-            "part": "test", "ours": 0.4, "constant": 0.33, "system": "WavLM", "value": 0.7, "protocol": "sessions",
-            "metric": "uar", "source": "a paper", "comparable": False, "because": "another corpus",
-        }  # fmt: skip
-        write_json(tmp_path / "published.json", [fact])
-        curves = "step,train_loss/a,train_loss/b,val_uar/a,val_uar/b\n1,2,3,0.3,0.4\n2,1,,0.5,\n3,0.5,,0.6,\n"
-        (tmp_path / "logs" / "csv").mkdir(parents=True)
-        (tmp_path / "logs" / "csv" / "metrics.csv").write_text(curves)
-        rows = [
-            {"steps": steps, "step": "clean" if steps == "clean" else "noise", "severity": severity, "corpus": "emodb",
-             "decision": "masked", "metric": "uar", "value": value, "low": None, "high": None, "reason": "few",
-             "n": 10, "speakers": 3, "lost": 0}
-            for steps, severity, value in (("clean", None, 0.9), ("noise:20", 20.0, 0.8), ("noise:0", 0.0, 0.5))
-        ]  # fmt: skip
-        write_json(tmp_path / "robustness.json", {"chains": [], "rows": rows})
-        return Read(write_report([tmp_path], None))
+        return Read(write_report([studied(tmp_path)], None))
 
     def test_groups_say_who_is_small_and_what_chance_gives(self, page: Read) -> None:
         assert "female (6 spk): 0.700 [0.600, 0.800]; male (2 spk): 0.500." in page.text
@@ -124,13 +129,18 @@ def test_players_are_there_only_when_asked_for(tmp_path: Path) -> None:
     run_at(tmp_path)
     recording = tmp_path / "a b.wav"
     recording.touch()
-    rows = predictions()[["utt_id"]].assign(path=[str(recording), *["/absent.wav"] * 179])
-    rows.to_parquet(tmp_path / "rows.parquet", index=False)
-    without, players = (Read(write_report([tmp_path], None, audio=audio)) for audio in (False, True))
+    without = Read(write_report([tmp_path], None))
     assert "audio" not in without.tags
+    worst = next(csv.DictReader((tmp_path / "report_files" / "worst_test.csv").open(encoding="utf-8")))[
+        "utterance"
+    ]
+    rows = predictions()[["utt_id"]].assign(path="/absent.wav")
+    rows.loc[rows["utt_id"] == worst, "path"] = str(recording)
+    rows.to_parquet(tmp_path / "rows.parquet", index=False)
+    players = Read(write_report([tmp_path], None, audio=True))
     assert str(tmp_path) not in without.source
     found = [address for address in players.addresses if address.startswith("file:")]
-    assert found in ([], [recording.as_uri()]), "the one recording that is here, if it is among the worst"
+    assert found == [recording.as_uri()]
     assert "not here" in players.text
 
 
@@ -159,17 +169,17 @@ def test_a_sweep_shows_winners_and_the_best_at_every_value(tmp_path: Path) -> No
     assert "Untrained backbone" in page.text
 
 
-def test_a_sweep_over_layers_and_corpora_is_a_table_in_colour(tmp_path: Path) -> None:
-    """What validation prefers is framed, corpora go by their names, layers in the order they were asked for."""
+def layer_sweep(folder: Path) -> Path:
+    """Three layers on one corpus, one on another."""
     winners, rows = [], []
     for number, (layer, corpus, score) in enumerate(
         [("gfe_1", "x", 0.5), ("gfe_1|pool", "x", 0.7), ("pool", "x", 0.6), ("gfe_1", "y", 0.4)]
     ):
-        run_at(tmp_path / str(number))
-        found = read_json(tmp_path / str(number) / "metrics.json")
+        run_at(folder / str(number))
+        found = read_json(folder / str(number) / "metrics.json")
         for used in found["data"]:
             used["corpus"] = corpus if used["role"] == "train" else used["corpus"]
-        write_json(tmp_path / str(number) / "metrics.json", found)
+        write_json(folder / str(number) / "metrics.json", found)
         cell = {"task": "emotion", "corpus.train": f"[csv:/far/{corpus}.csv]", "features.layers": layer}
         winners.append(
             {
@@ -182,10 +192,16 @@ def test_a_sweep_over_layers_and_corpora_is_a_table_in_colour(tmp_path: Path) ->
         )
         facts = {"score_name": "uar", "score": score, "jobs": 1, "status": "finished", "runs": number}
         rows.append({**cell, "experiment": "layer_study", **facts})
-    pd.DataFrame(rows).to_csv(tmp_path / "leaderboard.csv", index=False)
+    pd.DataFrame(rows).to_csv(folder / "leaderboard.csv", index=False)
     by = ["task", "corpus.train", "features.layers"]
     chosen = {"by": by, "candidates": 4, "winners": winners, "without_winner": []}
-    write_json(tmp_path / "selection.json", chosen)
+    write_json(folder / "selection.json", chosen)
+    return folder
+
+
+def test_a_sweep_over_layers_and_corpora_is_a_table_in_colour(tmp_path: Path) -> None:
+    """What validation prefers is framed, corpora go by their names, layers in the order they were asked for."""
+    layer_sweep(tmp_path)
     page = Read(write_report([tmp_path], None))
     assert "Sweep: layer_study" in page.text and "nothing was chosen between them" in page.text
     table = list(csv.reader((tmp_path / "report_files" / "cross_emotion.csv").open(encoding="utf-8")))

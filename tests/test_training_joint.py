@@ -164,6 +164,7 @@ def test_two_corpora_one_without_ages(lab: Lab, tmp_path: Path) -> None:
     found = read_json(run / "multi.json")["tasks"]
     assert set(found) == {"gender", "age"}
     gender, age = (read_json(run / task / "metrics.json") for task in ("gender", "age"))
+    assert "from one head" in (run / "report.html").read_text(encoding="utf-8")
     assert (gender["together"], age["together"]) == (["age"], ["gender"])
     assert "Trained together with age" in (run / "gender" / "report.md").read_text(encoding="utf-8")
     assert gender["scores"]["heldout"] and age["scores"]["heldout"]

@@ -145,23 +145,27 @@ def _job(node: DictConfig) -> float:
 
 def _matrix(config: RunConfig, folder: Path) -> float:
     """Every corpus trains, every other scores; returns the mean over the others."""
+    from profiling.report.pages import write_report
     from profiling.training.matrix import matrix_lines, train_matrix
 
     matrix = train_matrix(config, folder, say)
     for line in matrix_lines(matrix):
         say(line)
-    say(f"matrix in {folder} (matrix.md, matrix.png, matrix.csv, matrix.json, runs/)")
+    write_report([folder], None)
+    say(f"matrix in {folder} (report.html, matrix.md, matrix.png, matrix.csv, matrix.json, runs/)")
     cross: float | None = matrix.means()["cross"]
     return float("nan") if cross is None else cross
 
 
 def _several(config: RunConfig, folder: Path) -> float:
     """One head for several tasks; returns nothing a sweep could rank."""
+    from profiling.report.pages import write_report
     from profiling.training.score import say_result
     from profiling.training.several import train_several
 
     for name, result in train_several(config, folder, say).items():
         say_result(folder / name, result)
+    say(f"all tasks on one page: {write_report([folder], None)}")
     return float("nan")
 
 

@@ -74,7 +74,10 @@ def finish_sweep(folder: Path, by: Sequence[str], seeds: str) -> dict[str, Any]:
     for winner in selection["winners"]:
         _open(Path(winner["runs"][0]), winner, one_line=len(selection["winners"]) > _MANY)
     write_sweep_report(folder, board, selection)
-    say(f"what was tried, and the winners: {folder / SWEEP_REPORT}")
+    from profiling.report.pages import write_report  # every training imports this module, few are sweeps
+
+    page = write_report([folder], None)
+    say(f"what was tried, and the winners: {page} ({SWEEP_REPORT})")
     return selection
 
 

@@ -10,13 +10,14 @@ from profiling.provenance import write_json
 from profiling.report.pages import write_report
 from tests.browser.conftest import Visiting
 from tests.test_report import ages, result
+from tests.test_report_html_many import layer_sweep, studied
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A report of labels, one of ages, and both beside each other."""
+    """A report of labels, one of ages, both beside each other, one with all studies, and a sweep's."""
     base = tmp_path_factory.mktemp("reports")
     found, predictions = ages()
     for name, one in (("labels", result()), ("ages", found)):
@@ -25,11 +26,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     predictions.assign(**who).to_parquet(base / "ages" / "predictions.parquet", index=False)
     both = [base / "labels", base / "ages"]
     made = {folder.name: write_report([folder], None) for folder in both}
+    made["studied"] = write_report([studied(base / "studied")], None)
+    made["sweep"] = write_report([layer_sweep(base / "sweep")], None)
     return made | {"both": write_report(both, base / "both.html")}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["labels", "ages", "both"])
+@pytest.mark.parametrize("name", ["labels", "ages", "both", "studied", "sweep"])
 def test_a_report_keeps_nobody_out(pages: dict[str, Path], visit: Visiting, name: str, dark: bool) -> None:
     with visit(pages[name], dark=dark) as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
