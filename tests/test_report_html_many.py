@@ -90,10 +90,11 @@ class TestStudies:
     def page(self, tmp_path: Path) -> Read:
         return Read(write_report([studied(tmp_path)], None))
 
-    def test_groups_say_who_is_small_and_what_chance_gives(self, page: Read) -> None:
+    def test_groups_say_who_is_small_and_what_chance_gives(self, page: Read, tmp_path: Path) -> None:
         assert "female (6 spk): 0.700 [0.600, 0.800]; male (2 spk): 0.500." in page.text
         assert "small group: 2 speakers" in page.text
-        assert "not told apart" in page.text
+        gaps = next(csv.DictReader((tmp_path / "report_files" / "gaps_test.csv").open(encoding="utf-8")))
+        assert gaps["beyond chance"] == "no"  # 0.2, where a model without bias reaches 0.3
 
     def test_calibration_says_what_was_not_fitted(self, page: Read) -> None:
         assert "No temperature: 4 speakers, 5 needed." in page.text
