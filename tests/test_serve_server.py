@@ -60,6 +60,19 @@ def test_fifty_at_once_are_all_answered(profilers: list[Profiler], kept: Path) -
     assert not left_behind(kept)
 
 
+def test_small_answers_do_not_wait_for_an_acknowledgement(profilers: list[Profiler]) -> None:
+    """Half of them took 44 ms where the server's socket did not name its protocol."""
+    with running(profilers) as server:
+        connection, waits = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20), []
+        for _ in range(20):
+            started = time.monotonic()
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            waits.append(time.monotonic() - started)
+        connection.close()
+    assert sorted(waits)[5] < 0.03
+
+
 def test_more_than_there_are_places_are_told_when_to_come_again(
     profilers: list[Profiler], gate: Gate
 ) -> None:

@@ -15,6 +15,7 @@ from tests.browser.browsing import Visit
 from tests.browser.conftest import Visiting
 from tests.recordings import speechlike, write
 from tests.serving import Running, running
+from tests.test_predict_command import odd, spoil
 
 pytestmark = pytest.mark.browser
 _PATIENCE_MS = 60_000
@@ -123,6 +124,23 @@ def test_a_mistake_is_said(
         seen.page.set_input_files("#file", write(tmp_path / "good.wav", speechlike(1.0)))
         answered(seen, "good.wav")
         assert not alert.is_visible()
+
+
+def test_every_bad_and_odd_recording(visit: Visiting, address: str, tmp_path: Path) -> None:
+    """The list of the command line's tests, one after the other on one page."""
+    folder = tmp_path / "in"
+    wrong, fine = spoil(folder), odd(folder)
+    said = "reason => (document.querySelector('[role=alert]')?.textContent ?? '').includes(reason)"
+    with visit(address) as seen:
+        for name, reason in wrong.items():
+            seen.page.set_input_files("#file", folder / name)
+            seen.page.wait_for_function(said, arg=reason, timeout=_PATIENCE_MS)
+            assert not seen.page.locator("#answer").is_visible(), name
+        for name in fine:
+            if (folder / name).stat().st_size < 500_000:
+                seen.page.set_input_files("#file", folder / name)
+                seen.page.get_by_text(f"Answered on {name}.").wait_for(timeout=_PATIENCE_MS)
+                assert seen.page.text_content("#answer-title") == name  # a browser may not draw aiff
 
 
 def test_a_dropped_file_and_words_for_flags(visit: Visiting, address: str) -> None:
