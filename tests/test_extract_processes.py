@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from profiling.config import RunConfig
 from profiling.errors import ConfigError, StoreError
@@ -20,7 +21,7 @@ from profiling.features.decode import Utterance
 from profiling.features.extract import Extraction, plan_extraction, run_extraction, set_up
 from profiling.features.maintenance import prune
 from profiling.features.plan import part_of
-from profiling.features.processes import WorkerLostError, run_in_processes
+from profiling.features.processes import WorkerLostError, _share_threads, run_in_processes
 from profiling.features.store import FeatureStore
 from profiling.features.verify import verify
 from tests.command_line import CommandLine, manifest
@@ -121,6 +122,21 @@ def _interrupted(asked: list[Utterance], config: RunConfig, said: Path) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     done = extract_in_processes(asked, config)
     said.write_text("interrupted" if done.interrupted else "finished")
+
+
+def test_a_child_whose_script_has_imported_torch_still_takes_its_part_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = torch.get_num_threads()
+    try:
+        monkeypatch.setenv("OMP_NUM_THREADS", "7")
+        _share_threads(3)
+        assert torch.get_num_threads() == before, "the user has said it"
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        _share_threads(3)
+        assert (torch.get_num_threads(), os.environ["OMP_NUM_THREADS"]) == (3, "3")
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_worker_with_other_weights_is_refused(tmp_path: Path, config: RunConfig) -> None:

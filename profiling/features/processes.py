@@ -83,8 +83,22 @@ def _start(recipe: Recipe, threads: int) -> None:
     """In a child: Ctrl-C is heard only while a block is computed."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # read when torch is imported
+    _share_threads(threads)
     _worker = BlockWorker(recipe)
+
+
+def _share_threads(threads: int) -> None:
+    """This process's part of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    The variable alone is too late where the parent's script imports PyTorch: a spawned child has then run it too, and
+    processes that each take all cores wait for one another (measured: five times as long).
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _compute(utterances: Sequence[Utterance]) -> Outcome:
