@@ -3,7 +3,7 @@
     python benchmarks/peers.py --manifest ../shared/speech/emodb/manifest.csv --env /tmp/nkululeko
 
 nkululeko 1.14.1 (Burkhardt et al., LREC 2022) with opensmile's eGeMAPS functionals and its default SVM, in a Python
-environment of its own: ``--env`` is made with uv where it does not exist (1.5 GB; ``uv venv ENV``, then ``uv pip
+environment of its own: ``--env`` is made with uv where it does not exist (7 GB; ``uv venv ENV``, then ``uv pip
 install -p ENV nkululeko==1.14.1``). Ours is ``train.py`` with ``backbone=native_mini head=probe``.
 
 - **Splits**: one split after the other takes the next ``--speakers`` speakers as its test part, until every speaker was
