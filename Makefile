@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TESTS ?=
 
+# Where .pyc files are forbidden, each of the tests' many processes would compile PyTorch anew (ten seconds).
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup check lint types test test-slow test-browser smoke demo clean
 

@@ -81,6 +81,10 @@ def composing() -> Iterator[Composer]:
 
 def _compose(overrides: Sequence[str], composer: Composer) -> RunConfig:
     check_overrides(overrides)
+    return _composed(overrides, composer)
+
+
+def _composed(overrides: Sequence[str], composer: Composer) -> RunConfig:
     try:
         return to_config(composer(overrides))
     except (HydraException, OmegaConfBaseException) as error:
@@ -119,6 +123,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
     Raises:
         ConfigError: names the key or choice and the nearest valid ones.
     """
+    kinds = dict(key_types(schema()))
     keys = set(config_keys(schema()))
     groups = config_groups()
     for text in overrides:
@@ -130,6 +135,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
             _check_choice(override, groups)
         else:
             _check_key(override, keys, groups)
+            _check_kind(override, kinds.get(name, ""))
 
 
 def check_sweep(overrides: Sequence[str]) -> list[RunConfig]:
@@ -158,9 +164,10 @@ def checked_jobs(overrides: Sequence[str]) -> list[RunConfig]:
         ConfigError: as :func:`compose_config`.
     """
     searched = any(text.partition("=")[0] == "hydra/sweeper" for text in overrides)
-    jobs = jobs_to_check(overrides, config_groups(), intervals=searched)
+    jobs = [*jobs_to_check(overrides, config_groups(), intervals=searched)]
+    check_overrides([*dict.fromkeys(text for job in jobs for text in job)])  # each once, however many jobs share it
     with composing() as composer:
-        return [_compose(job, composer) for job in jobs]
+        return [_composed(job, composer) for job in jobs]
 
 
 def near_keys(name: str, known: Collection[str]) -> list[str]:
@@ -175,15 +182,13 @@ def _check_key(override: Override, keys: set[str], groups: dict[str, list[str]])
         raise ConfigError(f"no setting {name!r}; {did_you_mean(name, near_keys(name, keys | set(groups)))}")
     if override.is_add() and not override.is_force_add():
         raise ConfigError(f"+{name}: the setting exists; write {name}=... without the plus")
-    if not override.is_delete() and not override.is_sweep_override():
-        _check_kind(override)
 
 
-def _check_kind(override: Override) -> None:
+def _check_kind(override: Override, kind: str) -> None:
     """A list without its brackets, and null where a value is needed: Hydra's words for these help nobody."""
-    name = override.key_or_group
-    kind = dict(key_types(schema())).get(name, "")
-    value = override.value()
+    if override.is_delete() or override.is_sweep_override():
+        return
+    name, value = override.key_or_group, override.value()
     if value is None and kind and "None" not in kind and kind != "Any":
         offered = (
             f"{name}=[]" if kind.startswith("list") else f"leave it out for the default ({name} is {kind})"

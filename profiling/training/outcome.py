@@ -34,6 +34,9 @@ METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 #: The worst validation score there is.
 WORST = {"uar": 0.0, "mae": math.inf}
 _PART_PREFIX, _SKIPPED = "part:", "skipped"
+#: libyaml's, where PyYAML was built with it: a sweep reads and writes a configuration for every job.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,8 @@ def folds_of(protocol: Protocol) -> list[Fold]:
 
 def write_config(folder: Path, config: object) -> None:
     """Writes the resolved configuration as YAML."""
-    atomic_write(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))  # type: ignore[call-overload]
+    text = yaml.dump(asdict(config), Dumper=_DUMPER, sort_keys=False)  # type: ignore[call-overload]
+    atomic_write(folder / CONFIG, text)
 
 
 def rows_with_parts(rows: pd.DataFrame, folds: Sequence[Fold]) -> bytes:
@@ -175,5 +179,5 @@ def read_run(folder: Path) -> Run:
     for name in (CONFIG, ROWS, VALIDATION):
         if not (folder / name).is_file():
             raise BundleError(f"{folder} has no {name}: not a run folder, or its training did not finish")
-    config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    config = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe one
     return Run(folder, config, pd.read_parquet(folder / ROWS), read_json(folder / VALIDATION))
