@@ -165,7 +165,9 @@ def checked_jobs(overrides: Sequence[str]) -> list[RunConfig]:
     """
     searched = any(text.partition("=")[0] == "hydra/sweeper" for text in overrides)
     jobs = [*jobs_to_check(overrides, config_groups(), intervals=searched)]
-    check_overrides([*dict.fromkeys(text for job in jobs for text in job)])  # each once, however many jobs share it
+    check_overrides(
+        [*dict.fromkeys(text for job in jobs for text in job)]
+    )  # each once, however many jobs share it
     with composing() as composer:
         return [_composed(job, composer) for job in jobs]
 

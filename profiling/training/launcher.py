@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from profiling.training.compose import SweepLoader
 from profiling.training.escape import escaping, uninterrupted
 from profiling.training.hydra_app import config_groups, to_config
+from profiling.training.hydra_yaml import yaml_text
 from profiling.training.log import say
 
 if TYPE_CHECKING:
@@ -136,10 +137,10 @@ class PackedLauncher(Launcher):
 
         HydraConfig.instance().set_config(one.config)
         self.context.callbacks.on_job_start(config=one.config, task_function=self.task_function)
-        hydra, name = OmegaConf.masked_copy(one.config, ["hydra"]), str(one.config.hydra.job.name)
+        hydra, name = cast(DictConfig, HydraConfig.instance().cfg), str(one.config.hydra.job.name)
         overrides = list(one.config.hydra.overrides.task)
         texts = (one.task, hydra, one.config.hydra.overrides.task)
-        _write_hydras_files(one, dict(zip(_HYDRA_FILES, map(OmegaConf.to_yaml, texts), strict=True)))
+        _write_hydras_files(one, dict(zip(_HYDRA_FILES, map(yaml_text, texts), strict=True)))
         _note(one.job.folder / f"{name}.log", validation_line(validation))
         answer = JobReturn(overrides, one.task, hydra, str(Path.cwd()), name, JobStatus.COMPLETED)
         answer.return_value = returned_score(validation)
