@@ -88,7 +88,8 @@ def _people(rows: pd.DataFrame) -> str:
         f"; age {ages.min():g} to {ages.max():g}, median {ages.median():g}" if len(ages) else "; ages unknown"
     )
     sexes = ", ".join(f"{count} {gender}" for gender, count in genders.items())
-    return f"{len(rows)} rows of {len(speakers)} speakers ({sexes}){known}"
+    who = f"{len(speakers)} speaker" + ("s" if len(speakers) != 1 else "")
+    return f"{len(rows)} rows of {who} ({sexes}){known}"
 
 
 def check_fold(fold: Fold, speakers: Sequence[str], labels: Sequence[str] | None) -> Fold:
