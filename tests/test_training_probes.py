@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import balanced_accuracy_score, mean_absolute_error
+from sklearn.metrics import balanced_accuracy_score, log_loss, mean_absolute_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from profiling.config import DataConfig, TrainerConfig
 from profiling.errors import ConfigError
@@ -50,13 +51,15 @@ def fit(specs: list[HeadSpec], folder: Path) -> tuple[Bank, FitResult]:
 def test_the_penalty_is_the_best_on_validation_and_the_model_scikit_learns(fold: int, tmp_path: Path) -> None:
     bank, result = fit([replace(EMOTION, fold=fold)], tmp_path)
     train, val = ~VAL[fold], VAL[fold]
-    scores = {}
+    scores, losses = {}, {}
+    weights = compute_sample_weight("balanced", CLASSES[val])
     for penalty in PENALTIES:
         model = LogisticRegression(C=1 / penalty, class_weight="balanced", tol=1e-8, max_iter=9999)
         pipeline = make_pipeline(StandardScaler(), model).fit(FEATURES[train], CLASSES[train])
         scores[penalty] = balanced_accuracy_score(CLASSES[val], pipeline.predict(FEATURES[val]))
+        losses[penalty] = log_loss(CLASSES[val], pipeline.predict_proba(FEATURES[val]), sample_weight=weights)
     head = result.heads[0]
-    assert head.penalty == max(scores, key=lambda penalty: (scores[penalty], penalty))
+    assert head.penalty == max(scores, key=lambda penalty: (scores[penalty], -losses[penalty]))
     assert head.best_score == pytest.approx(max(scores.values()))
     assert (head.status, head.epochs, result.epochs) == ("finished", 0, 0)
     answers = head_of(bank, 0).predict(FEATURES[val]).argmax(1)
@@ -122,3 +125,21 @@ def test_a_probe_is_trained_without_lightning(lab: Lab, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report.html").is_file()
     assert (tmp_path / "run" / "logs" / "csv" / "metrics.csv").is_file()
     assert not (tmp_path / "run" / "logs" / "tensorboard").exists()
+
+
+def test_of_equal_scores_the_penalty_with_the_smallest_loss_on_validation_is_kept() -> None:
+    right = torch.tensor([[3.0, -3.0], [-3.0, 3.0], [3.0, -3.0]])
+    outputs = torch.stack([right, right / 100, -right])  # sure, hardly sure, wrong
+    targets = np.array([0, 1, 0])
+    losses = probes.balanced_losses(outputs, targets)
+    np.testing.assert_allclose(losses[:2], np.log1p(np.exp([-6, -0.06])), rtol=1e-6)
+    spec = HeadSpec("linear", STREAM, labels=("a", "b"), penalties=(1.0, 100.0, 1000.0))
+    scores = np.array([1.0, 1.0, 0.0])
+    assert probes.choose(spec, scores, spec.penalties, losses) == 0
+    assert probes.choose(spec, scores, spec.penalties) == 1  # without losses the simplest model
+
+
+def test_the_loss_that_breaks_ties_counts_classes_alike() -> None:
+    outputs = torch.tensor([[[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]])
+    sure, unsure = np.log1p(np.exp(-2.0)), np.log1p(np.exp(2.0))
+    assert probes.balanced_losses(outputs, np.array([0, 0, 0, 1])) == pytest.approx([(sure + unsure) / 2])
