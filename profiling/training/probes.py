@@ -193,7 +193,7 @@ def balanced_losses(outputs: Tensor, targets: NDArray[np.generic]) -> NDArray[np
         outputs.transpose(1, 2).double(), classes.expand(len(outputs), -1), reduction="none"
     )  # (models, n)
     found: NDArray[np.float64] = (
-        torch.stack([each[:, classes == k].mean(1) for k in classes.unique()]).mean(0).numpy()
+        torch.stack([each[:, classes == k].mean(1) for k in np.unique(targets).tolist()]).mean(0).numpy()
     )
     return found
 
