@@ -4,7 +4,7 @@
 
 One sweep (packed) trains probes, linear heads and MLPs on two sets of layers; validation speakers choose one winner
 for each corpus and task. Beside it, on the same layers, folds and standardised features, stand the constant, our probe
-(``linear``), scikit-learn's ridge and its linear SVM, each with its penalty chosen on the same validation speakers.
+(``linear``), and scikit-learn's ridge and linear SVM, their penalties chosen on the validation speakers.
 Test speakers are those of ``split.kind=auto``: leave one speaker out below 20 speakers, else the official split.
 Differences are tested by swapping the answers of whole speakers (exactly below 14 of them), Holm's correction over all.
 The command goes on where it stopped; with a finished ``--out`` it only prints.
@@ -57,7 +57,7 @@ def train(speech: Path, out: Path, backbone: str) -> None:
     command = [
         sys.executable, "train.py", "-m", "hydra/launcher=packed", f"hydra.sweep.dir={out}", f"backbone={backbone}",
         "task=emotion,gender,age", f"corpus.train={corpora}", f"features.layers={LAYERS}", "head=probe,linear,mlp",
-        "head.lr=1e-4,1e-3", "select.by=[task,corpus.train]", "select.skip_unlabelled=true",
+        "head.lr=1e-3", "select.by=[task,corpus.train]", "select.skip_unlabelled=true",
         "baselines=[linear,ridge,svm]", "trainer.tensorboard=false",
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)

@@ -54,7 +54,7 @@ def test_predict_without_a_model_answers_and_says_what_answered(
     assert [a["path"] for a in answers] == recordings
     assert {a[task]["backbone"] for a in answers for task in ("age", "gender")} == {"native_mini (mini)"}
     assert "not by ECAPA2" in err
-    assert "train.py task=emotion" in err
+    assert "train task=emotion" in err
     assert all(5 < a["age"]["value"] < 60 for a in answers)
 
 

@@ -21,7 +21,7 @@ from profiling.errors import ConfigError
 from profiling.heads.bank import Bank, head_of, head_state
 from profiling.heads.scaler import Matrix
 from profiling.heads.spec import HeadSpec
-from profiling.training import probes
+from profiling.training import penalties, probes
 from profiling.training.data import BankData
 from profiling.training.fit import FitResult, fit_bank, loggers
 from tests.trained import ROOT, Lab, corpora_setting
@@ -131,15 +131,103 @@ def test_of_equal_scores_the_penalty_with_the_smallest_loss_on_validation_is_kep
     right = torch.tensor([[3.0, -3.0], [-3.0, 3.0], [3.0, -3.0]])
     outputs = torch.stack([right, right / 100, -right])  # sure, hardly sure, wrong
     targets = np.array([0, 1, 0])
-    losses = probes.balanced_losses(outputs, targets)
+    losses = penalties.balanced_losses(outputs, targets)
     np.testing.assert_allclose(losses[:2], np.log1p(np.exp([-6, -0.06])), rtol=1e-6)
     spec = HeadSpec("linear", STREAM, labels=("a", "b"), penalties=(1.0, 100.0, 1000.0))
     scores = np.array([1.0, 1.0, 0.0])
-    assert probes.choose(spec, scores, spec.penalties, losses) == 0
-    assert probes.choose(spec, scores, spec.penalties) == 1  # without losses the simplest model
+    assert penalties.choose(spec, scores, spec.penalties, losses) == 0
+    assert penalties.choose(spec, scores, spec.penalties) == 1  # without losses the simplest model
 
 
 def test_the_loss_that_breaks_ties_counts_classes_alike() -> None:
     outputs = torch.tensor([[[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]]])
     sure, unsure = np.log1p(np.exp(-2.0)), np.log1p(np.exp(2.0))
-    assert probes.balanced_losses(outputs, np.array([0, 0, 0, 1])) == pytest.approx([(sure + unsure) / 2])
+    assert penalties.balanced_losses(outputs, np.array([0, 0, 0, 1])) == pytest.approx([(sure + unsure) / 2])
+
+
+# --- few validation speakers --------------------------------------------------------------------------------
+
+
+def test_speakers_are_dealt_to_turns_as_wholes_and_classes_alike() -> None:
+    speakers = np.repeat(np.arange(8), 5)
+    gender = (speakers >= 4).astype(np.int64)
+    turns = penalties.speaker_turns(speakers, speakers == 7, gender, labelled=True)
+    assert turns is not None
+    assert all(len(np.unique(turns[speakers == one])) == 1 for one in range(8))
+    assert sorted(np.unique(turns)) == list(range(5))
+    assert all(len(np.unique(gender[turns != turn])) == 2 for turn in range(5))
+
+
+@pytest.mark.parametrize(
+    ("speakers", "validating", "targets"),
+    [
+        (np.arange(40), np.arange(40) >= 30, np.arange(40) % 2),  # ten validation speakers are enough
+        (np.arange(30) % 3, np.arange(30) % 3 == 2, np.arange(30) % 2),  # three cannot take turns
+        (
+            np.arange(40) // 5,
+            np.arange(40) >= 35,
+            (np.arange(40) >= 35).astype(int),
+        ),  # one speaker is a class
+    ],
+)
+def test_validation_speakers_choose_where_turns_would_not_help(
+    speakers: np.ndarray, validating: np.ndarray, targets: np.ndarray
+) -> None:
+    assert penalties.speaker_turns(speakers, validating, targets.astype(np.int64), labelled=True) is None
+
+
+@pytest.mark.parametrize("kind", ["labels", "years"])
+def test_few_speakers_take_turns_and_the_smallest_loss_over_all_of_them_chooses(kind: str) -> None:
+    labelled = kind == "labels"
+    targets = CLASSES if labelled else YEARS
+    speakers = np.arange(ROWS, dtype=np.int64) // 16  # ten; the last two validate
+    val = (speakers >= 8)[None]
+    data = BankData(Matrix(FEATURES), targets, ~val, val, DataConfig(), {"speaker": speakers})
+    bank = Bank([EMOTION if labelled else AGE], STREAM)
+    bank.fit_statistics(data.source, data.targets, data.train)
+    turns = penalties.speaker_turns(speakers, val[0], targets, labelled=labelled)
+    assert turns is not None
+    scaled = StandardScaler().fit(FEATURES[~val[0]]).transform(FEATURES)
+    found = probes.fit_probes(bank, data)[0]
+    losses = [_by_turns(scaled, targets, turns, ~val[0], penalty) for penalty in PENALTIES]
+    assert found.chosen == int(np.argmin(losses))
+    model = _theirs(labelled, PENALTIES[found.chosen]).fit(scaled[~val[0]], *_fitted(targets, ~val[0]))
+    answers = head_of(bank, 0).predict(FEATURES)  # the head itself knows the train rows alone
+    if labelled:
+        assert (answers.argmax(1) == model.predict(scaled)).all()
+    else:
+        train = YEARS[~val[0]]
+        np.testing.assert_allclose(
+            answers.ravel(), model.predict(scaled) * train.std() + train.mean(), atol=1e-2
+        )
+
+
+def _theirs(labelled: bool, penalty: float) -> LogisticRegression | Ridge:
+    return LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=9999) if labelled else Ridge(alpha=penalty)
+
+
+def _fitted(
+    targets: np.ndarray, train: np.ndarray, rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Targets and weights of some rows, by the classes or the scale of the fold's train rows."""
+    chosen = train if rows is None else rows
+    if targets.dtype == np.float32:
+        return (targets[chosen] - targets[train].mean()) / targets[train].std(), None
+    counts = np.bincount(targets[train])
+    return targets[chosen], (train.sum() / (len(counts) * counts))[targets[chosen]]
+
+
+def _by_turns(
+    scaled: np.ndarray, targets: np.ndarray, turns: np.ndarray, train: np.ndarray, penalty: float
+) -> float:
+    labelled = targets.dtype != np.float32
+    answers = np.zeros((ROWS, 3 if labelled else 1))
+    for turn in np.unique(turns):
+        kept, left = turns != turn, turns == turn
+        model = _theirs(labelled, penalty).fit(scaled[kept], *_fitted(targets, train, kept))
+        answers[left] = (
+            model.predict_proba(scaled[left]) if labelled else model.predict(scaled[left])[:, None]
+        )
+    if labelled:
+        return float(log_loss(targets, answers, sample_weight=compute_sample_weight("balanced", targets)))
+    return float(mean_absolute_error(_fitted(targets, train, np.ones(ROWS, bool))[0], answers))

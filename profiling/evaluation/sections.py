@@ -237,8 +237,8 @@ def _reading(result: Result) -> str:
     text = "Brackets are 95 % intervals over speakers, not over utterances. "
     if result["scores"].get("baselines"):
         text += (
-            "Baselines are linear models on the same rows, folds and standardised features, their penalty chosen on "
-            "the same validation speakers. "
+            "Baselines are linear models on the same rows, folds and standardised features, their penalty chosen "
+            "without test speakers. "
         )
     if result["task"]["kind"] == "regression":
         return text + (

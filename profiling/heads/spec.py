@@ -46,7 +46,7 @@ class HeadSpec:
         clip_norm: largest gradient norm of this head; a larger gradient is scaled down.
         seed: of the initial weights and of dropout.
         fold: row of the fold masks this head is trained and validated on.
-        penalties: of a probe: an L2 path solved exactly, the penalty chosen on validation rows; empty for a head
+        penalties: of a probe: an L2 path solved exactly, one penalty kept without a look at test rows; empty for a head
             trained by gradient steps.
         project: ``layer_mix``: width every layer is projected to; 0 otherwise.
         bins: ``distribution`` and ``ordinal``: levels between the smallest and the largest train target; 0 otherwise.

@@ -1,6 +1,6 @@
 """Linear baselines on a run's own folds: what any head has to beat, in the same table.
 
-Same rows, same standardisation, the penalty chosen on the same validation speakers. ``linear`` is our probe:
+Same rows, same standardisation, the penalty chosen without test speakers. ``linear`` is our probe:
 logistic regression, or ridge for numbers. ``svm`` and ``ridge`` are scikit-learn's.
 """
 
@@ -59,7 +59,7 @@ def fit_heads(name: str, run: Run, train: TaskRows, final: HeadSpec) -> dict[str
     specs = [head_spec(config, final.layers, final.labels, fold) for fold in range(len(run.folds))]
     bank = Bank(specs, final.layers)
     trained, validated = (np.stack([run.part(fold, part) for fold in run.folds]) for part in ("train", "val"))
-    data = BankData(train.view, _targets(train, final.labels), trained, validated, DataConfig())
+    data = BankData(train.view, _targets(train, final.labels), trained, validated, DataConfig(), train.groups)
     bank.fit_statistics(data.source, data.targets, data.train)
     _FITS[name](bank, data)
     return {fold: head_of(bank, index) for index, fold in enumerate(run.folds)}

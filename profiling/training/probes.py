@@ -1,4 +1,4 @@
-"""The probes of a bank: linear heads that are solved over a path of penalties, the best one on validation kept.
+"""The probes of a bank: linear heads that are solved over a path of penalties, one of which is kept.
 
 Nothing is drawn and nothing is tuned. Folds share the read, subsets of layers share the Gram matrices of their
 layers, and all penalties of a head share one batch of the solver.
@@ -20,14 +20,15 @@ from profiling.heads.bank import Bank
 from profiling.heads.coordinates import Space, gram_matrix, precision, space_of
 from profiling.heads.group import Group, column_slices
 from profiling.heads.linear import LinearPath, logistic_path, ridge_path
-from profiling.heads.spec import HeadSpec
-from profiling.training.best import SCORES
 from profiling.training.curves import Log
 from profiling.training.data import BankData
 from profiling.training.head_scores import head_mae, head_uar
+from profiling.training.penalties import balanced_losses, choose, speaker_turns
 from profiling.training.placement import available_memory_bytes
 
-_COPIES = 4  # of a fold's rows, in float32, held at a time: raw, standardised, and one in float64
+_COPIES = (
+    5  # of a fold's rows, in float32, held at a time: raw, standardised, those of a turn, and one in float64
+)
 _SHARE = 0.8  # of the available memory
 
 
@@ -38,7 +39,7 @@ class Probe:
     Attributes:
         index: of the head in the bank.
         name: the head's name.
-        chosen: which of the penalties has the best validation score; of equals :func:`choose` says.
+        chosen: which of the penalties is kept, see ``penalties.py``.
         penalties: as asked.
         scores: validation score of each, UAR or MAE.
     """
@@ -67,6 +68,10 @@ class FoldRows:
         data: features, targets and folds.
         fold: which.
 
+    Attributes:
+        both_rows: numbers of the train rows, then of the validation rows.
+        turns: when each of them is left out to choose a penalty; None where validation chooses.
+
     Raises:
         ConfigError: they do not fit into memory.
     """
@@ -84,6 +89,8 @@ class FoldRows:
         self.train, self.val = (
             torch.as_tensor(data.source.take(rows)) for rows in (self.train_rows, self.val_rows)
         )
+        self.both_rows = np.concatenate([self.train_rows, self.val_rows])
+        self.turns = _turns(data, self.both_rows, len(self.train_rows))
         self._grams: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def gram(self, group: Group, rows: Tensor, dtype: torch.dtype) -> Tensor | None:
@@ -97,6 +104,14 @@ class FoldRows:
                 self._grams[layer[0], dtype] = gram_matrix(rows[:, columns], dtype)
         first, *others = (self._grams[label, dtype] for label, _ in layers)
         return functools.reduce(Tensor.add, others, first)
+
+
+def _turns(data: BankData, rows: NDArray[np.int64], trained: int) -> NDArray[np.int64] | None:
+    if "speaker" not in data.groups:
+        return None
+    targets, validating = data.targets[rows], np.arange(len(rows)) >= trained
+    labelled = np.issubdtype(targets.dtype, np.integer)
+    return speaker_turns(data.groups["speaker"][rows], validating, targets, labelled=labelled)
 
 
 def fit_probes(bank: Bank, data: BankData) -> dict[int, Probe]:
@@ -139,18 +154,67 @@ def log_paths(probes: Sequence[Probe], score: str, logs: Sequence[Log]) -> None:
 
 def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iterator[Probe]:
     train, val = (group.scaler(group.own(part)) for part in (rows.train, rows.val))
-    dtype = _precision(group, train)
-    space = space_of(train, dtype, rows.gram(group, train, dtype))
+    dtype, turns = _precision(group, train), rows.turns
+    both = train if turns is None else torch.cat([train, val])
+    gram = rows.gram(group, both, dtype)
+    space = space_of(train, dtype, None if gram is None else gram[: len(train), : len(train)])
     for position, (index, spec) in enumerate(zip(group.members.tolist(), group.specs, strict=True)):
         path = _path(bank, index, space, rows.train_rows, data.targets[rows.train_rows])
         outputs, targets = path.outputs(val), data.targets[rows.val_rows]
         scores = scores_of(bank, index, outputs, targets)
-        losses = balanced_losses(outputs, targets) if spec.labels else None
-        chosen = choose(spec, scores, spec.penalties, losses)
+        if turns is None:
+            losses = balanced_losses(outputs, targets) if spec.labels else None
+            chosen = choose(spec, scores, spec.penalties, losses)
+        else:
+            answers = _in_turns(bank, index, Turns(both, gram, dtype, rows.both_rows, turns), data)
+            chosen = int(_losses(bank, index, answers, data.targets[rows.both_rows]).argmin())
         with torch.no_grad():
             group.weights[0][position] = path.weight[chosen]
             group.biases[0][position] = path.bias[chosen]
         yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()))
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Train and validation rows of a fold whose speakers take turns.
+
+    Attributes:
+        features: (n, dim) standardised by the train rows.
+        gram: (n, n) their products; None where columns are fewer.
+        dtype: in which numbers to solve.
+        rows: (n,) their numbers.
+        turns: (n,) when each is left out.
+    """
+
+    features: Tensor
+    gram: Tensor | None
+    dtype: torch.dtype
+    rows: NDArray[np.int64]
+    turns: NDArray[np.int64]
+
+
+def _in_turns(bank: Bank, index: int, known: Turns, data: BankData) -> Tensor:
+    """(penalties, n, outputs): every row answered by models of the speakers of other turns."""
+    turns = np.unique(known.turns).tolist()
+    answers = torch.cat([_of_turn(bank, index, known, data, turn) for turn in turns], dim=1)
+    rows = np.concatenate([np.flatnonzero(known.turns == turn) for turn in turns])
+    return answers[:, torch.from_numpy(np.argsort(rows))]
+
+
+def _of_turn(bank: Bank, index: int, known: Turns, data: BankData, turn: int) -> Tensor:
+    kept, left = (
+        torch.from_numpy(np.flatnonzero(mask)) for mask in (known.turns != turn, known.turns == turn)
+    )
+    gram = None if known.gram is None else known.gram[kept][:, kept]
+    space, rows = space_of(known.features[kept], known.dtype, gram), known.rows[kept.numpy()]
+    return _path(bank, index, space, rows, data.targets[rows]).outputs(known.features[left])
+
+
+def _losses(bank: Bank, index: int, answers: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
+    """(penalties,) what is smallest for the best one."""
+    if bank.specs[index].labels:
+        return balanced_losses(answers, targets)
+    return scores_of(bank, index, answers, targets)
 
 
 def _precision(group: Group, train: Tensor) -> torch.dtype:
@@ -184,34 +248,3 @@ def scores_of(bank: Bank, index: int, outputs: Tensor, targets: NDArray[np.gener
     scale, mean = bank.objective.target_scale[index].cpu(), bank.objective.target_mean[index].cpu()
     years = outputs[:, :, 0] * scale + mean
     return head_mae(years.numpy(), targets.astype(np.float32), masks)
-
-
-def balanced_losses(outputs: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
-    """(models,) cross-entropy of logits (models, n, classes), the mean over classes of the mean over their rows."""
-    classes = torch.from_numpy(targets).long()
-    each = torch.nn.functional.cross_entropy(
-        outputs.transpose(1, 2).double(), classes.expand(len(outputs), -1), reduction="none"
-    )  # (models, n)
-    found: NDArray[np.float64] = (
-        torch.stack([each[:, classes == k].mean(1) for k in np.unique(targets).tolist()]).mean(0).numpy()
-    )
-    return found
-
-
-def choose(
-    spec: HeadSpec,
-    scores: NDArray[np.float64],
-    penalties: Sequence[float],
-    losses: NDArray[np.float64] | None = None,
-) -> int:
-    """The penalty with the best validation score.
-
-    Few validation speakers tie often: of equals the smallest loss, since the strongest penalty of a perfect UAR knows
-    its answers and gives each a probability near 1 / k; without losses the strongest, the simplest model.
-    """
-    _, larger = SCORES[spec.kind]
-    goodness = scores if larger else -scores
-    best = np.flatnonzero(goodness == goodness.max()).tolist()
-    return int(
-        max(best, key=lambda position: (0 if losses is None else -losses[position], penalties[position]))
-    )
