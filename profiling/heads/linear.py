@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from profiling.heads.coordinates import ColumnSpace, Space
-from profiling.heads.newton import Newton, Solved
+from profiling.heads.newton import WITHIN, Newton, Solved
 
 #: Of the mean loss' gradient, in the Euclidean norm: stricter than scikit-learn's 1e-4 in the largest entry.
 TOLERANCE = 1e-4
@@ -54,6 +54,7 @@ def logistic_path(
     weights: Tensor,
     penalties: Sequence[float],
     tolerance: float = TOLERANCE,
+    within: float = WITHIN,
 ) -> LinearPath:
     """Logistic regression for every penalty, all in one batch.
 
@@ -66,14 +67,14 @@ def logistic_path(
         count: classes, at least two.
         weights: (n,) row weights, such as inverse class frequencies.
         penalties: above 0.
-        tolerance: largest Euclidean norm of the gradient of the weighted mean loss; the objective is within 1e-4 of
-            its minimum too.
+        tolerance: largest Euclidean norm of the gradient of the weighted mean loss.
+        within: how far above its minimum an objective may be proven to be, as a share of it.
     """
     shares = weights.to(space.dtype)
     targets = F.one_hot(classes, count).to(space.dtype) if count > 2 else classes.to(space.dtype)[:, None]
     loss = _Sigmoid(targets, shares) if count == 2 else _Softmax(targets, shares)
     shifts = torch.tensor(list(penalties), dtype=torch.float64)
-    newton = Newton(space, loss, shifts, targets.shape[1], float(weights.sum()), tolerance)
+    newton = Newton(space, loss, shifts, targets.shape[1], float(weights.sum()), tolerance, within)
     solved = newton.minimise(len(classes), MAX_ITERATIONS)
     weight, bias = _as_logits(*_mapped(space, solved))
     return LinearPath(shifts, weight, bias, solved.value, solved.iterations, solved.converged)

@@ -94,12 +94,20 @@ class Newton:
         outputs: scores of a row.
         total: sum of the row weights.
         tolerance: largest Euclidean norm of the gradient of the mean loss; scikit-learn's is its largest entry.
+        within: how far above its minimum an objective may be proven to be, as a share of it.
     """
 
     def __init__(
-        self, space: Space, loss: Loss, penalties: Tensor, outputs: int, total: float, tolerance: float
+        self,
+        space: Space,
+        loss: Loss,
+        penalties: Tensor,
+        outputs: int,
+        total: float,
+        tolerance: float,
+        within: float = WITHIN,
     ) -> None:
-        self.space, self.loss, self.outputs = space, loss, outputs
+        self.space, self.loss, self.outputs, self.within = space, loss, outputs, within
         self.penalties, self.total, self.tolerance = penalties.to(space.dtype), total, tolerance
         self._known: Curvature = space.curvature()
 
@@ -140,7 +148,7 @@ class Newton:
         square = self.space.inner(gradient, gradient, self.space.image(gradient)).clamp(min=0)
         norm = (square + offsets.square().sum(1)).sqrt() / self.total
         bound = square.double() / (2 * models.penalties.double())
-        return norm, (norm <= self.tolerance) & (bound <= WITHIN * models.value)
+        return norm, (norm <= self.tolerance) & (bound <= self.within * models.value)
 
     def _derivatives(self, models: _Models) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor], Tensor]:
         """Gradient by unknowns and by intercepts, and the loss' second derivative with its mean."""

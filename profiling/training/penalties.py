@@ -64,6 +64,15 @@ def balanced_losses(outputs: Tensor, targets: NDArray[np.generic]) -> NDArray[np
     return found
 
 
+def least(losses: NDArray[np.float64]) -> int:
+    """The smallest; one that is not a number is no candidate.
+
+    >>> least(np.array([np.nan, 2.0, 1.0]))
+    2
+    """
+    return int(np.where(np.isnan(losses), np.inf, losses).argmin())
+
+
 def choose(
     spec: HeadSpec,
     scores: NDArray[np.float64],

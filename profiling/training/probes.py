@@ -23,13 +23,14 @@ from profiling.heads.linear import LinearPath, logistic_path, ridge_path
 from profiling.training.curves import Log
 from profiling.training.data import BankData
 from profiling.training.head_scores import head_mae, head_uar
-from profiling.training.penalties import balanced_losses, choose, speaker_turns
+from profiling.training.penalties import balanced_losses, choose, least, speaker_turns
 from profiling.training.placement import available_memory_bytes
 
 _COPIES = (
     5  # of a fold's rows, in float32, held at a time: raw, standardised, those of a turn, and one in float64
 )
 _SHARE = 0.8  # of the available memory
+_COARSE = 1e-2  # near enough to compare penalties, for half the time
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iter
             chosen = choose(spec, scores, spec.penalties, losses)
         else:
             answers = _in_turns(bank, index, Turns(both, gram, dtype, rows.both_rows, turns), data)
-            chosen = int(_losses(bank, index, answers, data.targets[rows.both_rows]).argmin())
+            chosen = least(_losses(bank, index, answers, data.targets[rows.both_rows]))
         with torch.no_grad():
             group.weights[0][position] = path.weight[chosen]
             group.biases[0][position] = path.bias[chosen]
@@ -207,7 +208,8 @@ def _of_turn(bank: Bank, index: int, known: Turns, data: BankData, turn: int) ->
     )
     gram = None if known.gram is None else known.gram[kept][:, kept]
     space, rows = space_of(known.features[kept], known.dtype, gram), known.rows[kept.numpy()]
-    return _path(bank, index, space, rows, data.targets[rows]).outputs(known.features[left])
+    path = _path(bank, index, space, rows, data.targets[rows], coarse=True)
+    return path.outputs(known.features[left])
 
 
 def _losses(bank: Bank, index: int, answers: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -226,14 +228,21 @@ def _precision(group: Group, train: Tensor) -> torch.dtype:
 
 
 def _path(
-    bank: Bank, index: int, space: Space, rows: NDArray[np.int64], targets: NDArray[np.generic]
+    bank: Bank,
+    index: int,
+    space: Space,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.generic],
+    *,
+    coarse: bool = False,
 ) -> LinearPath:
     spec, objective = bank.specs[index], bank.objective
     if spec.labels:
+        near = {"tolerance": _COARSE, "within": _COARSE} if coarse else {}
         classes = torch.from_numpy(targets).long()
         weights = objective.class_weights[index].cpu()[classes]
         weights = weights * bank.balance.weights(torch.from_numpy(rows))[index]
-        return logistic_path(space, classes, len(spec.labels), weights, spec.penalties)
+        return logistic_path(space, classes, len(spec.labels), weights, spec.penalties, **near)
     years = torch.from_numpy(targets).double()
     standardised = (years - objective.target_mean[index].cpu()) / objective.target_scale[index].cpu()
     return ridge_path(space, standardised, spec.penalties)
