@@ -17,20 +17,19 @@ from torch import Tensor
 
 from profiling.errors import ConfigError
 from profiling.heads.bank import Bank
-from profiling.heads.coordinates import Space, gram_matrix, precision, space_of
+from profiling.heads.coordinates import gram_matrix, precision, space_of
 from profiling.heads.group import Group, column_slices
-from profiling.heads.linear import LinearPath, logistic_path, ridge_path
 from profiling.training.curves import Log
 from profiling.training.data import BankData
-from profiling.training.head_scores import head_mae, head_uar
-from profiling.training.penalties import balanced_losses, choose, least, speaker_turns
+from profiling.training.paths import scores_of, solved_path
+from profiling.training.penalties import balanced_losses, choose, speaker_turns
 from profiling.training.placement import available_memory_bytes
+from profiling.training.turns import Turns, best_by_turns
 
 _COPIES = (
     5  # of a fold's rows, in float32, held at a time: raw, standardised, those of a turn, and one in float64
 )
 _SHARE = 0.8  # of the available memory
-_COARSE = 1e-2  # near enough to compare penalties, for half the time
 
 
 @dataclass(frozen=True)
@@ -160,63 +159,18 @@ def _fit_group(bank: Bank, group: Group, rows: FoldRows, data: BankData) -> Iter
     gram = rows.gram(group, both, dtype)
     space = space_of(train, dtype, None if gram is None else gram[: len(train), : len(train)])
     for position, (index, spec) in enumerate(zip(group.members.tolist(), group.specs, strict=True)):
-        path = _path(bank, index, space, rows.train_rows, data.targets[rows.train_rows])
+        path = solved_path(bank, index, space, rows.train_rows, data.targets[rows.train_rows])
         outputs, targets = path.outputs(val), data.targets[rows.val_rows]
         scores = scores_of(bank, index, outputs, targets)
         if turns is None:
             losses = balanced_losses(outputs, targets) if spec.labels else None
             chosen = choose(spec, scores, spec.penalties, losses)
         else:
-            answers = _in_turns(bank, index, Turns(both, gram, dtype, rows.both_rows, turns), data)
-            chosen = least(_losses(bank, index, answers, data.targets[rows.both_rows]))
+            chosen = best_by_turns(bank, index, Turns(both, gram, dtype, rows.both_rows, turns), data)
         with torch.no_grad():
             group.weights[0][position] = path.weight[chosen]
             group.biases[0][position] = path.bias[chosen]
         yield Probe(index, bank.names[index], chosen, spec.penalties, tuple(scores.tolist()))
-
-
-@dataclass(frozen=True)
-class Turns:
-    """Train and validation rows of a fold whose speakers take turns.
-
-    Attributes:
-        features: (n, dim) standardised by the train rows.
-        gram: (n, n) their products; None where columns are fewer.
-        dtype: in which numbers to solve.
-        rows: (n,) their numbers.
-        turns: (n,) when each is left out.
-    """
-
-    features: Tensor
-    gram: Tensor | None
-    dtype: torch.dtype
-    rows: NDArray[np.int64]
-    turns: NDArray[np.int64]
-
-
-def _in_turns(bank: Bank, index: int, known: Turns, data: BankData) -> Tensor:
-    """(penalties, n, outputs): every row answered by models of the speakers of other turns."""
-    turns = np.unique(known.turns).tolist()
-    answers = torch.cat([_of_turn(bank, index, known, data, turn) for turn in turns], dim=1)
-    rows = np.concatenate([np.flatnonzero(known.turns == turn) for turn in turns])
-    return answers[:, torch.from_numpy(np.argsort(rows))]
-
-
-def _of_turn(bank: Bank, index: int, known: Turns, data: BankData, turn: int) -> Tensor:
-    kept, left = (
-        torch.from_numpy(np.flatnonzero(mask)) for mask in (known.turns != turn, known.turns == turn)
-    )
-    gram = None if known.gram is None else known.gram[kept][:, kept]
-    space, rows = space_of(known.features[kept], known.dtype, gram), known.rows[kept.numpy()]
-    path = _path(bank, index, space, rows, data.targets[rows], coarse=True)
-    return path.outputs(known.features[left])
-
-
-def _losses(bank: Bank, index: int, answers: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
-    """(penalties,) what is smallest for the best one."""
-    if bank.specs[index].labels:
-        return balanced_losses(answers, targets)
-    return scores_of(bank, index, answers, targets)
 
 
 def _precision(group: Group, train: Tensor) -> torch.dtype:
@@ -225,35 +179,3 @@ def _precision(group: Group, train: Tensor) -> torch.dtype:
         return torch.float64
     smallest = min(penalty for spec in group.specs for penalty in spec.penalties)
     return precision(len(train), train.shape[1], [smallest])
-
-
-def _path(
-    bank: Bank,
-    index: int,
-    space: Space,
-    rows: NDArray[np.int64],
-    targets: NDArray[np.generic],
-    *,
-    coarse: bool = False,
-) -> LinearPath:
-    spec, objective = bank.specs[index], bank.objective
-    if spec.labels:
-        near = {"tolerance": _COARSE, "within": _COARSE} if coarse else {}
-        classes = torch.from_numpy(targets).long()
-        weights = objective.class_weights[index].cpu()[classes]
-        weights = weights * bank.balance.weights(torch.from_numpy(rows))[index]
-        return logistic_path(space, classes, len(spec.labels), weights, spec.penalties, **near)
-    years = torch.from_numpy(targets).double()
-    standardised = (years - objective.target_mean[index].cpu()) / objective.target_scale[index].cpu()
-    return ridge_path(space, standardised, spec.penalties)
-
-
-def scores_of(bank: Bank, index: int, outputs: Tensor, targets: NDArray[np.generic]) -> NDArray[np.float64]:
-    """(models,) validation score of (models, n, outputs)."""
-    masks = np.ones(outputs.shape[:2], dtype=np.bool_)
-    classes = len(bank.specs[index].labels)
-    if classes:
-        return head_uar(outputs.argmax(2).numpy(), targets.astype(np.int64), masks, classes)
-    scale, mean = bank.objective.target_scale[index].cpu(), bank.objective.target_mean[index].cpu()
-    years = outputs[:, :, 0] * scale + mean
-    return head_mae(years.numpy(), targets.astype(np.float32), masks)

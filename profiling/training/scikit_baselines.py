@@ -20,8 +20,9 @@ from profiling.heads.bank import Bank
 from profiling.heads.group import Group
 from profiling.heads.spec import HeadSpec
 from profiling.training.data import BankData
+from profiling.training.paths import scores_of
 from profiling.training.penalties import choose
-from profiling.training.probes import FoldRows, scores_of
+from profiling.training.probes import FoldRows
 
 _SVM_STEPS = 2000  # of liblinear; more change nothing that validation can see
 
